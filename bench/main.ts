@@ -1,0 +1,32 @@
+import type { Figure } from './measure.ts'
+
+/** What can be measured, each loaded only when asked for. */
+const SUITES: Record<string, () => Promise<Figure[]>> = {
+  attestation: async () => (await import('./attestation.ts')).benchAttestation(),
+  dcap: async () => (await import('./dcap.ts')).benchDcap(),
+  identity: async () => (await import('./identity.ts')).benchIdentity(),
+  gas: async () => (await import('./gas.ts')).benchGas(),
+  log: async () => (await import('./log.ts')).benchLog(),
+}
+
+const words = process.argv.slice(2)
+const asked = words.filter((word) => word !== '--json')
+const names = asked.length > 0 ? asked : Object.keys(SUITES)
+const unknown = names.filter((name) => !Object.hasOwn(SUITES, name))
+
+if (unknown.length > 0) {
+  console.error(`bench: no suite ${unknown.join(', ')}; there are ${Object.keys(SUITES).join(', ')}`)
+  process.exitCode = 2
+} else {
+  const figures: Figure[] = []
+  for (const name of names) figures.push(...(await SUITES[name]!()))
+  console.log(words.includes('--json') ? JSON.stringify(figures, null, 2) : toTable(figures))
+}
+
+function toTable(figures: readonly Figure[]): string {
+  const width = Math.max(...figures.map(({ name }) => name.length))
+  const format = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 4 })
+  return figures
+    .map(({ name, value, unit }) => `${name.padEnd(width)}  ${format(value).padStart(9)} ${unit}`)
+    .join('\n')
+}

@@ -1,0 +1,130 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
+import { connectChain } from '../../chain/connectChain.ts'
+import { createLogReader, type LogReader } from '../../client/logReader.ts'
+import { readChronicle } from '../../client/readChronicle.ts'
+import { verifyEntry } from '../../client/verifyEntry.ts'
+import type { Hex } from '../../protocol/bytes.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
+import { decodeLogOrigin } from '../../protocol/log/logOrigin.ts'
+import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
+import { print, say, toJsonText } from '../output.ts'
+
+type VerifyOptions = { log: string; rpc: string; config?: string; json?: boolean }
+
+export type Verified = {
+  verified: true
+  index: string
+  component: Hex
+  componentPinnedBy: 'config' | 'log'
+  registry: Hex
+  chainId: number
+  head: { height: string; logSize: string; logRoot: Hex; anchorIndex: string; anchoredAt: string }
+  certificate: { round: number; signers: string; commitDigest: Hex }
+  entry: Hex
+  statement: { submitter: Hex; sequence: string; index: number; text: string } | null
+}
+
+export const verifyCommand = (): Command =>
+  new Command('verify')
+    .description('prove that an entry stands in an anchored log, from the log’s bytes and the chain alone')
+    .argument('<index>', 'place of the entry in the log, from 0', toIndex)
+    .requiredOption('--log <url>', 'log of any member, or a copy of it')
+    .requiredOption('--rpc <url>', 'JSON-RPC endpoint of the home chain')
+    .option('--config <file>', 'coalition.json that pins the component, its registry and its chain')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Without --config the log itself says which component it is of: then what is proven is that the entry stands in that
+component's anchored log, and whether it is the component you mean is yours to compare.
+Exit status: 0 verified, 1 not verified, 2 unusable input.
+Example:
+  coalition verify 0 --log http://127.0.0.1:4100 --rpc http://127.0.0.1:8545 --config coalition.json`,
+    )
+    .action(verify)
+
+async function verify(index: bigint, { log: logUrl, rpc, config, json }: VerifyOptions): Promise<void> {
+  const log = createLogReader({ url: logUrl })
+  const pinned = config === undefined ? undefined : await readChronicle(config)
+  const chain = await connectChain({ rpcUrl: rpc, chainId: pinned?.home.chainId })
+  const component = pinned?.component ?? (await readComponent(log))
+  const registry = pinned?.home.registry ?? COMPONENT_REGISTRY_ADDRESS
+  if (pinned === undefined) say(`the log says it is of component ${component}; give --config to pin it`)
+  const { entry, head, commit } = await verifyEntry({ chain, log }, { index, component, registry })
+  const statement = decodeOperatorStatement(entry)
+  const result: Verified = {
+    verified: true,
+    index: index.toString(),
+    component,
+    componentPinnedBy: pinned === undefined ? 'log' : 'config',
+    registry,
+    chainId: chain.chainId,
+    head: {
+      height: head.height.toString(),
+      logSize: head.logSize.toString(),
+      logRoot: head.logRoot,
+      anchorIndex: head.anchorIndex.toString(),
+      anchoredAt: head.anchoredAt.toString(),
+    },
+    certificate: {
+      round: commit.certificate.round,
+      signers: `0x${commit.certificate.signers.toString(16)}`,
+      commitDigest: commit.digest,
+    },
+    entry: `0x${Buffer.from(entry).toString('hex')}`,
+    statement:
+      statement === undefined
+        ? null
+        : {
+            submitter: statement.submitter,
+            sequence: statement.sequence.toString(),
+            index: statement.index,
+            text: new TextDecoder().decode(statement.statement),
+          },
+  }
+  print(result, { json, text: describeVerified })
+}
+
+/** A submitter chose the statement's text: it is printed as one JSON string, so that it cannot look like a line of ours. */
+export const describeVerified = ({
+  index,
+  component,
+  head,
+  certificate,
+  statement,
+  chainId,
+  registry,
+}: Verified): string =>
+  [
+    `verified  entry ${index} of component ${component}`,
+    `anchored  at height ${head.height}, ${head.logSize} entries, root ${head.logRoot}`,
+    `on chain  ${chainId}, registry ${registry}, its anchor number ${head.anchorIndex}`,
+    `certified by a quorum in round ${certificate.round} (signers, a bit a member: ${certificate.signers})`,
+    ...(statement === null ? [] : [`${statement.submitter} stated: ${toJsonText(statement.text)}`]),
+  ].join('\n')
+
+/** The component that a log says it is of: the first line of its checkpoint (spec §6). A claim, and named as one. */
+async function readComponent(log: LogReader): Promise<Hex> {
+  const note = new TextDecoder().decode(await log.readCheckpoint())
+  try {
+    return decodeLogOrigin(note.slice(0, Math.max(0, note.indexOf('\n'))))
+  } catch (cause) {
+    if (!(cause instanceof CoalitionError)) throw cause
+    throw new NoOriginError({ url: log.url })
+  }
+}
+
+export class NoOriginError extends CoalitionError {
+  constructor({ url }: { url: string }) {
+    super('NO_ORIGIN', `The checkpoint at ${url} does not name a component.`, {
+      fix: 'Give the URL of a member’s log, or --config to say which component you mean.',
+    })
+  }
+}
+
+function toIndex(text: string): bigint {
+  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= 1n << 63n)
+    throw new InvalidArgumentError('Give a whole number from 0 to 2^63 − 1, without leading zeros.')
+  return BigInt(text)
+}

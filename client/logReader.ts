@@ -1,0 +1,142 @@
+import { CoalitionError } from '../protocol/errors.ts'
+import { decodeEntryBundle } from '../protocol/log/entryBundle.ts'
+import { type ProofPlan, planConsistency, planInclusion } from '../protocol/log/proofPlan.ts'
+import { TILE_WIDTH } from '../protocol/log/tile.ts'
+import { bundleOf, type EntryBundle, encodeTilePath } from '../protocol/log/tilePath.ts'
+import { completeFromTiles, tilesOf } from '../protocol/log/tileProof.ts'
+import { type CommitRecord, decodeCommitRecord } from '../protocol/wire/commitRecord.ts'
+
+const READ_TIMEOUT_MS = 10_000
+const POLL_MS = 100
+/** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves. */
+const BODY_SIZE_MAX_BYTES = TILE_WIDTH * (65_535 + 2)
+
+export class LogUnreachableError extends CoalitionError {
+  constructor({ url, reason, cause }: { url: string; reason: string; cause?: unknown }) {
+    super('LOG_UNREACHABLE', `The log at ${url} cannot be read: ${reason}.`, {
+      fix: 'Check the URL and that the member runs, or read from another member: every one serves the same log.',
+      isRetryable: true,
+      cause,
+    })
+  }
+}
+
+export class InvalidLogUrlError extends CoalitionError {
+  constructor() {
+    super('INVALID_LOG_URL', 'The log’s URL is not an http or https URL.', {
+      fix: 'Give it as the member prints it when it starts: http://HOST:PORT.',
+    })
+  }
+}
+
+export class NotInLogError extends CoalitionError {
+  constructor({ path }: { path: string }) {
+    super('NOT_IN_LOG', `The log does not have ${path}.`, {
+      fix: 'Ask for something that was decided already, or read from another member.',
+      kind: 'refused',
+    })
+  }
+}
+
+/**
+ * Reads one member's log over HTTP. Nothing of what it returns is trusted yet: callers verify it against a
+ * certificate, a checkpoint or the chain.
+ */
+export type LogReader = ReturnType<typeof createLogReader>
+
+export type CreateLogReaderParameters = {
+  /** Prefix of the log, as the member prints it when it starts: `http://127.0.0.1:4100`. */
+  url: string
+  /** Milliseconds that one read may take. @default 10,000 */
+  timeoutMs?: number
+}
+
+export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogReaderParameters) {
+  const prefix = assertLogUrl(url)
+
+  async function readBytes(path: string): Promise<Uint8Array> {
+    const unreachable = (reason: string, cause?: unknown) => new LogUnreachableError({ url: prefix, reason, cause })
+    let response: Response
+    try {
+      // A redirect would let one log answer for another's URL.
+      response = await fetch(`${prefix}/${path}`, { signal: AbortSignal.timeout(timeoutMs), redirect: 'error' })
+    } catch (cause) {
+      const isLate = cause instanceof Error && cause.name === 'TimeoutError'
+      throw unreachable(isLate ? `no answer within ${timeoutMs} ms` : 'nothing answers there', cause)
+    }
+    if (response.status === 404) throw new NotInLogError({ path })
+    if (!response.ok || response.body === null) throw unreachable(`it answers ${response.status} to ${path}`)
+    const chunks: Uint8Array[] = []
+    let sizeBytes = 0
+    try {
+      for await (const chunk of response.body) {
+        sizeBytes += chunk.length
+        if (sizeBytes > BODY_SIZE_MAX_BYTES) throw unreachable(`${path} is larger than anything a log serves`)
+        chunks.push(chunk)
+      }
+    } catch (cause) {
+      throw cause instanceof CoalitionError ? cause : unreachable(`the answer to ${path} breaks off`, cause)
+    }
+    return new Uint8Array(Buffer.concat(chunks))
+  }
+
+  // Whoever reads one entry mostly reads its neighbours next, and a bundle of one width never changes.
+  let lastBundle: { path: string; entries: readonly Uint8Array[] } | undefined
+
+  async function readBundle(bundle: EntryBundle): Promise<readonly Uint8Array[]> {
+    const path = encodeTilePath(bundle)
+    if (lastBundle?.path !== path) lastBundle = { path, entries: decodeEntryBundle(await readBytes(path), bundle) }
+    return lastBundle.entries
+  }
+
+  const readText = async (path: string): Promise<string> => new TextDecoder().decode(await readBytes(path))
+
+  const complete = async (plan: ProofPlan): Promise<Uint8Array[]> =>
+    completeFromTiles(plan, await Promise.all(tilesOf(plan).map((tile) => readBytes(encodeTilePath(tile)))))
+
+  return {
+    url: prefix,
+    /** The newest checkpoint: a signed note, not opened yet. */
+    readCheckpoint: (): Promise<Uint8Array> => readBytes('checkpoint'),
+    /** @throws {NotInLogError} no such height yet. @throws {MalformedCommitRecordError} */
+    readCommit: async (height: bigint): Promise<CommitRecord> => decodeCommitRecord(await readText(`commit/${height}`)),
+    /** Waits until the member has decided `height`. @throws {NotInLogError} it has not within `timeoutMs`. */
+    async waitForCommit(height: bigint, { timeoutMs: waitMs }: { timeoutMs: number }): Promise<CommitRecord> {
+      const deadline = Date.now() + waitMs
+      for (;;) {
+        try {
+          return decodeCommitRecord(await readText(`commit/${height}`))
+        } catch (error) {
+          if (!(error instanceof NotInLogError) || Date.now() >= deadline) throw error
+        }
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      }
+    },
+    /** The newest commit that is marked for the chain. @throws {NotInLogError} none yet. */
+    readNewestAnchor: async (): Promise<CommitRecord> => decodeCommitRecord(await readText('commit/anchor')),
+    /** The last sequence that the member decided of `submitter`; a hint. */
+    async readSequence(submitter: string): Promise<bigint> {
+      const text = await readText(`submitter/${submitter}`)
+      if (!/^(?:0|[1-9][0-9]{0,19})$/.test(text)) {
+        throw new LogUnreachableError({ url: prefix, reason: 'it answers no number where a sequence belongs' })
+      }
+      return BigInt(text)
+    },
+    /** The entry at `index`, as claimed, read from the bundle that a log of `size` leaves has. */
+    async readEntry({ index, size }: { index: bigint; size: bigint }): Promise<Uint8Array> {
+      const entries = await readBundle(bundleOf({ index, size }))
+      return entries[Number(index % BigInt(TILE_WIDTH))]!
+    },
+    /** Inclusion proof of the leaf at `index` under the root of `size` leaves, made from tiles; not verified yet. */
+    proveInclusion: (of: { index: bigint; size: bigint }): Promise<Uint8Array[]> => complete(planInclusion(of)),
+    /** Consistency proof from `size1` to `size2` leaves; empty from 0. Not verified yet. */
+    proveConsistency: async (of: { size1: bigint; size2: bigint }): Promise<Uint8Array[]> =>
+      of.size1 === 0n ? [] : complete(planConsistency(of)),
+  }
+}
+
+function assertLogUrl(url: string): string {
+  const parsed = URL.parse(url)
+  if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) throw new InvalidLogUrlError()
+  return url.replace(/\/+$/, '')
+}

@@ -1,0 +1,196 @@
+import { EventEmitter } from 'node:events'
+import { Queue, QueueEvents } from 'bullmq'
+import { Redis } from 'ioredis'
+import { type Hex, toHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { type Acknowledgement, decodeAcknowledgement, verifyAcknowledgement } from '../protocol/wire/acknowledgement.ts'
+import { quorumOf } from '../protocol/wire/committee.ts'
+import { deriveEnvelopeDigest, encodeEnvelope, type SignedEnvelope } from '../protocol/wire/envelope.ts'
+import { commandJobId, commandQueueName, KEEP_FINISHED_JOBS, RedisUnreachableError } from '../workers/queues.ts'
+
+const LOOK_AGAIN_MS = 1_000
+/** A member that cannot decide yet lets go of the job, and BullMQ hands it back. */
+const TRY_AGAIN = { attempts: 100, backoff: { type: 'fixed', delay: 500 } } as const
+const CLOSE_MAX_MS = 1_000
+/** After so long without an acknowledgement every member is asked. */
+const HEDGE_MS = 750
+
+/** A member failed the job: its message is the reason. Never leaves this file. */
+class RefusedByMemberError extends Error {}
+
+/** A proven acknowledgement; only `submit` makes one. */
+export type Submitted = { envelope: SignedEnvelope; acknowledgement: Acknowledgement }
+
+export class NoQuorumError extends CoalitionError {
+  constructor({ timeoutMs, count, sequence }: { timeoutMs: number; count: number; sequence: bigint }) {
+    super(
+      'NO_QUORUM',
+      `No proven acknowledgement within ${timeoutMs} ms: fewer than ${quorumOf(count)} of the ${count} members seem to be at work.`,
+      {
+        fix: `Start members until a quorum runs. What was sent may still be decided: send it again with --sequence ${sequence}, and it counts once.`,
+        kind: 'refused',
+        isRetryable: true,
+      },
+    )
+  }
+}
+
+export class SubmissionRefusedError extends CoalitionError {
+  constructor({ reason }: { reason: string }) {
+    super('SUBMISSION_REFUSED', `So many members say that they refuse the envelope that one is honest: ${reason}`, {
+      fix: 'Correct what they say. Their word came through Redis unproven: where you do not trust it, send the very same again.',
+      kind: 'refused',
+      isRetryable: true,
+    })
+  }
+}
+
+export type CreateSubmitterParameters = {
+  redisUrl: string
+  /** Component key. */
+  component: Hex
+  /** The committee, strictly ascending. */
+  signers: readonly Hex[]
+}
+
+export type Submitter = {
+  /**
+   * Hands an envelope to f + 1 members, of whom one is honest and passes it on, to the others too where that does not
+   * bring an acknowledgement soon, and waits until one is proven.
+   *
+   * @throws {NoQuorumError} none within `timeoutMs`.
+   * @throws {SubmissionRefusedError} more members than can be faulty refuse it, or answer what proves nothing.
+   * @throws {RedisUnreachableError} Redis went away.
+   */
+  submit(envelope: SignedEnvelope, options: { timeoutMs: number }): Promise<Submitted>
+  close(): Promise<void>
+}
+
+/**
+ * Connects to the members' queues. Fails fast: a producer that waits for Redis hides an outage from its user.
+ *
+ * @throws {RedisUnreachableError}
+ */
+export async function createSubmitter(parameters: CreateSubmitterParameters): Promise<Submitter> {
+  const { redisUrl, component, signers } = parameters
+  const connection = new Redis(redisUrl, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    retryStrategy: () => null,
+  })
+  let failure: unknown
+  connection.on('error', (error) => (failure = error))
+  try {
+    await connection.connect()
+  } catch (cause) {
+    connection.disconnect()
+    throw new RedisUnreachableError({ url: redisUrl, cause: failure ?? cause })
+  }
+  const queues = signers.map((signer) => new Queue(commandQueueName({ component, signer }), { connection }))
+  // Listening blocks, so each listener has a connection of its own, and unlike a producer's it may wait for Redis.
+  const listeners = signers.map(() => new Redis(redisUrl, { maxRetriesPerRequest: null }))
+  for (const listener of listeners) listener.on('error', () => {})
+  const events = signers.map(
+    (signer, index) => new QueueEvents(commandQueueName({ component, signer }), { connection: listeners[index]! }),
+  )
+  // Connection errors end in a timeout of the submission; without a listener they would end the process.
+  for (const queue of queues) queue.on('error', () => {})
+  for (const each of events) each.on('error', () => {})
+  let isClosed = false
+  const finished = events.map((each) => {
+    const jobs = new EventEmitter()
+    each.on('completed', ({ jobId }) => jobs.emit(jobId))
+    each.on('failed', ({ jobId }) => jobs.emit(jobId))
+    return jobs
+  })
+  await Promise.all(events.map((each) => each.waitUntilReady()))
+
+  async function submitTo(index: number, envelope: SignedEnvelope, timeoutMs: number): Promise<Submitted> {
+    const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
+    const queue = queues[index]!
+    // A job that failed earlier stands in the way of its repeat: same facts, same id.
+    const earlier = await queue.getJob(jobId)
+    if (earlier !== undefined && (await earlier.isFailed())) await earlier.remove()
+    await queue.add(
+      'command',
+      { envelope: toHex(encodeEnvelope(envelope)) },
+      { jobId, removeOnComplete: KEEP_FINISHED_JOBS, removeOnFail: KEEP_FINISHED_JOBS, ...TRY_AGAIN },
+    )
+    const acknowledgement = decodeAcknowledgement(await waitForResult(index, jobId, timeoutMs))
+    verifyAcknowledgement({ acknowledgement, envelope, signers })
+    return { envelope, acknowledgement }
+  }
+
+  /** Waits for a job's end. An event may be lost, so the job itself is looked at again every second. */
+  async function waitForResult(index: number, jobId: string, timeoutMs: number): Promise<unknown> {
+    const deadline = Date.now() + timeoutMs
+    while (!isClosed && Date.now() < deadline) {
+      const job = await queues[index]!.getJob(jobId)
+      // A job that is tried again has a reason, too; one that ended has a time.
+      if (job?.finishedOn !== undefined) {
+        if (job.failedReason !== undefined) throw new RefusedByMemberError(job.failedReason)
+        return job.returnvalue
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(LOOK_AGAIN_MS, deadline - Date.now()))
+        finished[index]!.once(jobId, () => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+      finished[index]!.removeAllListeners(jobId)
+    }
+    throw new Error(`job ${jobId} did not end in time`)
+  }
+
+  return {
+    submit(envelope, { timeoutMs }) {
+      const count = signers.length
+      const faultyMax = count - quorumOf(count)
+      const deadline = Date.now() + timeoutMs
+      // A start that changes with the sequence spreads the work over the members.
+      const order = signers.map((_signer, offset) => Number((envelope.sequence + BigInt(offset)) % BigInt(count)))
+      return new Promise<Submitted>((resolve, reject) => {
+        const refusals: string[] = []
+        let lostCount = 0
+        const finish = (end: () => void): void => {
+          clearTimeout(timeout)
+          clearTimeout(hedge)
+          end()
+        }
+        const hand = (index: number): void => {
+          submitTo(index, envelope, deadline - Date.now()).then(
+            (submitted) => finish(() => resolve(submitted)),
+            (error: unknown) => {
+              if (Date.now() >= deadline) return
+              if (error instanceof RefusedByMemberError || error instanceof CoalitionError) refusals.push(error.message)
+              else lostCount += 1
+              // One honest member among so many says so, too.
+              if (refusals.length > faultyMax) {
+                finish(() => reject(new SubmissionRefusedError({ reason: refusals[0]! })))
+              } else if (lostCount === count) {
+                finish(() => reject(new RedisUnreachableError({ url: redisUrl, cause: error })))
+              } else handToRest()
+            },
+          )
+        }
+        const rest = order.slice(faultyMax + 1)
+        const handToRest = (): void => rest.splice(0).forEach(hand)
+        const hedge = setTimeout(handToRest, HEDGE_MS)
+        const timeout = setTimeout(
+          () => finish(() => reject(new NoQuorumError({ timeoutMs, count, sequence: envelope.sequence }))),
+          timeoutMs,
+        )
+        order.slice(0, faultyMax + 1).forEach(hand)
+      })
+    },
+    async close() {
+      isClosed = true
+      // Closing in peace takes a Redis that answers.
+      const closing = Promise.allSettled([...events, ...queues].map((each) => each.close()))
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, CLOSE_MAX_MS).unref())])
+      for (const each of [connection, ...listeners]) each.disconnect()
+    },
+  }
+}

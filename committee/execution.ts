@@ -1,0 +1,187 @@
+import { type Hex, toHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { appendLeafHashes, type CompactRange, EMPTY_RANGE } from '../protocol/log/compactRange.ts'
+import { hashLeaf } from '../protocol/log/treeHash.ts'
+import { rootOf, rootOfRange } from '../protocol/log/treeRoot.ts'
+import type { Machine, MachineContext } from '../protocol/machine.ts'
+import { type Body, type Commit, deriveBodyDigest, deriveCommitDigest, ZERO_BYTES32 } from '../protocol/wire/commit.ts'
+import {
+  ENVELOPE_SIZE_MAX_BYTES,
+  type Envelope,
+  SequenceRefusedError,
+  type VerifiedEnvelope,
+} from '../protocol/wire/envelope.ts'
+import { deriveStateRoot, type StateItem } from '../protocol/wire/stateTree.ts'
+import { deriveTypehash, packWords } from '../protocol/wire/typedData.ts'
+import { BATCH_COUNT_MAX } from './codec.ts'
+
+/** Bytes of the encoded envelopes of one height at the most (spec §5.2). */
+export const BATCH_SIZE_MAX_BYTES = 4 * ENVELOPE_SIZE_MAX_BYTES
+
+/** Everything that the next commit of a component is computed from. A value: executing gives a new one. */
+export type ComponentState<State> = {
+  /** Component key. */
+  component: Hex
+  epoch: bigint
+  /** Of the last commit; 0 before the first. */
+  height: bigint
+  /** Digest of the last commit; zero before the first. */
+  parent: Hex
+  timestampMs: bigint
+  log: CompactRange
+  /** Last sequence of each submitter, so that a repeat is a no-op (spec §5.3). */
+  sequences: ReadonlyMap<Hex, bigint>
+  machine: State
+}
+
+/** What members vote on, before execution: the commands, and the time they are executed at. */
+export type Batch = {
+  envelopes: readonly VerifiedEnvelope[]
+  timestampMs: bigint
+  /** Encoded vote extensions of the height before (spec §5.2). */
+  extensions: readonly Uint8Array[]
+}
+
+export type Executed<State> = {
+  commit: Commit
+  body: Body
+  /** Entries that this commit appends to the log, in order. */
+  entries: readonly Uint8Array[]
+  /** RFC 9162 hashes of `entries`. */
+  leafHashes: readonly Uint8Array[]
+  state: ComponentState<State>
+}
+
+export class BatchRefusedError extends CoalitionError {
+  constructor({ reason, cause }: { reason: string; cause?: unknown }) {
+    super('BATCH_REFUSED', `A proposed batch cannot be executed: ${reason}.`, {
+      fix: 'Propose only envelopes that applyEnvelope lets pass, in the order of their sequences.',
+      kind: 'refused',
+      cause,
+    })
+  }
+}
+
+/** The state of a component before its first commit. */
+export const createGenesis = <State>(
+  machine: Machine<State>,
+  { component, parameters }: { component: Hex; parameters: Uint8Array },
+): ComponentState<State> => ({
+  component,
+  epoch: 0n,
+  height: 0n,
+  parent: ZERO_BYTES32,
+  timestampMs: 0n,
+  log: EMPTY_RANGE,
+  sequences: new Map(),
+  machine: machine.genesis(parameters),
+})
+
+/** What commands change: the submitters' sequences and the machine's own state. */
+export type CommandState<State> = Pick<ComponentState<State>, 'sequences' | 'machine'>
+
+/**
+ * Applies one envelope: all of its commands, or none. Its signature is the caller's to check.
+ *
+ * @throws {SequenceRefusedError} not its submitter's next sequence.
+ * @throws what the machine's `validate` throws.
+ */
+export function applyEnvelope<State>(
+  machine: Machine<State>,
+  parameters: { state: CommandState<State>; envelope: Envelope; context: MachineContext },
+): { state: CommandState<State>; entries: Uint8Array[] } {
+  const { state, envelope, context } = parameters
+  const { submitter, sequence } = envelope
+  const last = state.sequences.get(submitter) ?? 0n
+  if (sequence !== last + 1n) throw new SequenceRefusedError({ submitter, sequence, last })
+  const entries: Uint8Array[] = []
+  let machineState = state.machine
+  envelope.commands.forEach((payload, index) => {
+    const command = { submitter, sequence, index, payload }
+    machine.validate(machineState, command)
+    const applied = machine.apply(machineState, command, context)
+    machineState = applied.state
+    entries.push(...applied.events)
+  })
+  return { state: { sequences: new Map(state.sequences).set(submitter, sequence), machine: machineState }, entries }
+}
+
+/**
+ * Executes `batch` on `state` and computes the commit that follows. Pure: every member gets the same bytes.
+ *
+ * @throws {BatchRefusedError} an envelope may not be applied, time does not advance, or the batch is too large.
+ */
+export function execute<State>(
+  machine: Machine<State>,
+  { state, batch }: { state: ComponentState<State>; batch: Batch },
+): Executed<State> {
+  const { envelopes, timestampMs, extensions } = batch
+  if (timestampMs <= state.timestampMs) throw new BatchRefusedError({ reason: 'its time does not advance' })
+  const sizeBytes = envelopes.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  if (envelopes.length > BATCH_COUNT_MAX) {
+    throw new BatchRefusedError({ reason: `it has ${envelopes.length} envelopes` })
+  }
+  if (sizeBytes > BATCH_SIZE_MAX_BYTES) throw new BatchRefusedError({ reason: `it has ${sizeBytes} bytes` })
+
+  const height = state.height + 1n
+  const entries: Uint8Array[] = []
+  let commandState: CommandState<State> = state
+  for (const { envelope } of envelopes) {
+    try {
+      const applied = applyEnvelope(machine, { state: commandState, envelope, context: { height, timestampMs } })
+      commandState = applied.state
+      entries.push(...applied.entries)
+    } catch (cause) {
+      if (!(cause instanceof CoalitionError)) throw cause
+      throw new BatchRefusedError({ reason: cause.message, cause })
+    }
+  }
+
+  const leafHashes = entries.map(hashLeaf)
+  const log = appendLeafHashes(state.log, leafHashes)
+  const finished = machine.finish(commandState.machine, { height, timestampMs, logSize: log.size })
+  const { sequences } = commandState
+  const body: Body = {
+    parent: state.parent,
+    batchRoot: toHex(rootOf(envelopes.map(({ bytes }) => hashLeaf(bytes)))),
+    extensionsRoot: toHex(rootOf(extensions.map(hashLeaf))),
+    machineVersion: machine.version,
+  }
+  const commit: Commit = {
+    component: state.component,
+    epoch: state.epoch,
+    height,
+    body: deriveBodyDigest(body),
+    logSize: log.size,
+    logRoot: toHex(rootOfRange(log)),
+    state: deriveStateRoot(listStateItems(machine, { sequences, machine: finished.state })),
+    timestampMs,
+    anchor: finished.anchor,
+    next: ZERO_BYTES32,
+  }
+  const next = {
+    ...state,
+    height,
+    parent: deriveCommitDigest(commit),
+    timestampMs,
+    log,
+    sequences,
+    machine: finished.state,
+  }
+  return { commit, body, entries, leafHashes, state: next }
+}
+
+const SEQUENCE_TYPEHASH = deriveTypehash('SubmitterSequence(address submitter,uint64 sequence)')
+
+/** Every item under `Commit.state`: the machine's own and the submitters' sequences (spec §4). */
+export const listStateItems = <State>(machine: Machine<State>, state: CommandState<State>): StateItem[] => [
+  ...machine.items(state.machine),
+  ...[...state.sequences].map(([submitter, sequence]) => createSequenceItem({ submitter, sequence })),
+]
+
+/** The state item that proves a submitter's last sequence. */
+export const createSequenceItem = ({ submitter, sequence }: { submitter: Hex; sequence: bigint }): StateItem => ({
+  typehash: SEQUENCE_TYPEHASH,
+  key: toHex(packWords([submitter])),
+  value: toHex(packWords([sequence])),
+})

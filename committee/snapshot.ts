@@ -1,0 +1,76 @@
+import { decodeAbiParameters, encodeAbiParameters, parseAbiParameters } from 'viem'
+import { fromHex, type Hex, isEqualBytes, toHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { assertCompactRange } from '../protocol/log/compactRange.ts'
+import type { Machine } from '../protocol/machine.ts'
+import type { ComponentState } from './execution.ts'
+
+const FIELDS = parseAbiParameters(
+  'uint32 machineVersion, bytes32 component, uint64 epoch, uint64 height, bytes32 parent, uint64 timestampMs, uint64 logSize, bytes32[] logHashes, address[] submitters, uint64[] sequences, bytes machine',
+)
+
+export class SnapshotRefusedError extends CoalitionError {
+  constructor({ reason }: { reason: string }) {
+    super('SNAPSHOT_REFUSED', `A snapshot cannot be restored: ${reason}.`, {
+      fix: 'Restore it with the release that made it, or fetch another from a peer.',
+      kind: 'refused',
+    })
+  }
+}
+
+/** Canonical bytes of all that the next commit is computed from. */
+export function encodeSnapshot<State>(machine: Machine<State>, state: ComponentState<State>): Uint8Array {
+  const { component, epoch, height, parent, timestampMs, log } = state
+  const sequences = [...state.sequences].sort(([a], [b]) => (a < b ? -1 : 1))
+  return fromHex(
+    encodeAbiParameters(FIELDS, [
+      machine.version,
+      component,
+      epoch,
+      height,
+      parent,
+      timestampMs,
+      log.size,
+      log.hashes.map(toHex),
+      sequences.map(([submitter]) => submitter),
+      sequences.map(([, sequence]) => sequence),
+      toHex(machine.snapshot(state.machine)),
+    ]),
+  )
+}
+
+/**
+ * The exact inverse of `encodeSnapshot`.
+ *
+ * @throws {SnapshotRefusedError} of another machine version, or not canonical.
+ * @throws what the machine's `restore` throws.
+ */
+export function decodeSnapshot<State>(machine: Machine<State>, bytes: Uint8Array): ComponentState<State> {
+  let fields: ReturnType<typeof decodeFields>
+  try {
+    fields = decodeFields(bytes)
+  } catch {
+    throw new SnapshotRefusedError({ reason: 'it is not ABI-encoded as one' })
+  }
+  const [version, component, epoch, height, parent, timestampMs, size, hashes, submitters, sequences, machineBytes] =
+    fields
+  if (version !== machine.version) throw new SnapshotRefusedError({ reason: `it is of machine version ${version}` })
+  const log = { size, hashes: hashes.map(fromHex) }
+  assertCompactRange(log)
+  const state: ComponentState<State> = {
+    component,
+    epoch,
+    height,
+    parent,
+    timestampMs,
+    log,
+    sequences: new Map(submitters.map((submitter, index) => [submitter.toLowerCase() as Hex, sequences[index] ?? 0n])),
+    machine: machine.restore(fromHex(machineBytes)),
+  }
+  if (!isEqualBytes(encodeSnapshot(machine, state), bytes)) {
+    throw new SnapshotRefusedError({ reason: 'its encoding is not canonical' })
+  }
+  return state
+}
+
+const decodeFields = (bytes: Uint8Array) => decodeAbiParameters(FIELDS, bytes)

@@ -1,0 +1,46 @@
+import { fileURLToPath } from 'node:url'
+import hardhatToolboxViem from '@nomicfoundation/hardhat-toolbox-viem'
+import { configVariable, defineConfig } from 'hardhat/config'
+
+// The locked compiler, from its package: nothing is downloaded, and every machine gets the same bytecode.
+const compiler = { version: '0.8.37', path: fileURLToPath(import.meta.resolve('solc/soljson.js')) }
+
+const settings = {
+  evmVersion: 'osaka',
+  // The loops over signatures and proof nodes hold more locals than the other pipeline's stack.
+  viaIR: true,
+  optimizer: { enabled: true, runs: 1_000_000 },
+  // No hash of the sources in the bytecode, so that a changed comment does not change the CREATE2 address.
+  metadata: { bytecodeHash: 'none', appendCBOR: false },
+}
+
+export default defineConfig({
+  plugins: [hardhatToolboxViem],
+  solidity: {
+    profiles: {
+      default: { ...compiler, settings },
+      // What is deployed and what gas is measured on. Each file compiles alone, so that no other file shifts its bytecode.
+      production: { ...compiler, isolated: false, settings },
+    },
+  },
+  paths: { ignition: '.', tests: { nodejs: './test/contracts', solidity: './test/contracts' } },
+  networks: {
+    default: { type: 'edr-simulated', chainType: 'l1', hardfork: 'osaka' },
+    local: { type: 'http', chainType: 'l1', url: 'http://127.0.0.1:8545', chainId: 31_337 },
+    sepolia: {
+      type: 'http',
+      chainType: 'l1',
+      chainId: 11_155_111,
+      url: configVariable('SEPOLIA_RPC_URL'),
+      accounts: [configVariable('DEPLOYER_SECRET_KEY')],
+    },
+    hoodi: {
+      type: 'http',
+      chainType: 'l1',
+      chainId: 560_048,
+      url: configVariable('HOODI_RPC_URL'),
+      accounts: [configVariable('DEPLOYER_SECRET_KEY')],
+    },
+  },
+  verify: { etherscan: { apiKey: configVariable('ETHERSCAN_API_KEY') } },
+})

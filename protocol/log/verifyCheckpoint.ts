@@ -1,0 +1,74 @@
+import type { Branded } from '../bytes.ts'
+import { CoalitionError } from '../errors.ts'
+import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts'
+import type { NoteVerifier } from './noteVerifier.ts'
+import { openNote } from './openNote.ts'
+import type { NoteSignature } from './signedNote.ts'
+
+/** A head that members of its committee have signed. Only `verifyCheckpoint` makes one. */
+export type VerifiedCheckpoint = Branded<
+  Checkpoint & {
+    /** Good signatures of known keys, the log's own and witnesses', in the note's order. */
+    verified: readonly NoteSignature[]
+    /** Signatures of unknown keys. */
+    unverified: readonly NoteSignature[]
+  },
+  'VerifiedCheckpoint'
+>
+
+export class CheckpointOriginError extends CoalitionError {
+  constructor({ origin, expected }: { origin: string; expected: string }) {
+    super('CHECKPOINT_ORIGIN', `The checkpoint is of ${origin}, not of ${expected}.`, {
+      fix: 'Ask for the checkpoint of the log that you mean; a key may sign for more logs than one.',
+      kind: 'refused',
+    })
+  }
+}
+
+export class CheckpointSignaturesError extends CoalitionError {
+  constructor({ count, countMin }: { count: number; countMin: number }) {
+    super(
+      'CHECKPOINT_SIGNATURES',
+      `${count} key(s) of the log have signed the checkpoint; ${countMin} are asked for.`,
+      {
+        fix: 'Join the signature lines of more members’ checkpoints of this size, or ask for fewer.',
+        kind: 'refused',
+      },
+    )
+  }
+}
+
+export type VerifyCheckpointParameters = {
+  /** The note's bytes as they were received; at most 1,000,000. */
+  note: Uint8Array
+  /** The log that the caller means; `encodeLogOrigin(componentKey)` for a component's. */
+  origin: string
+  /** Keys that the caller trusts, from the component's config or its registry. */
+  verifiers: readonly NoteVerifier[]
+  /** How many keys of the log itself, those named as its origin, must have signed. Default 1; f + 1 has an honest one. */
+  signaturesMin?: number
+}
+
+/**
+ * Verifies a checkpoint's signatures and origin (spec §6; C2SP tlog-checkpoint).
+ *
+ * A member's signature is its word alone. What binds a committee is a certificate or an anchored head: compare
+ * size and root with one, or prove consistency with it, before relying on more than `signaturesMin` members' honesty.
+ *
+ * @throws {MalformedNoteError} the bytes are not a signed note.
+ * @throws {NoteSignatureError} a known key's signature is wrong.
+ * @throws {NoteUnverifiedError} no known key has signed it.
+ * @throws {AmbiguousVerifierError} two verifiers have the name and id of a signature.
+ * @throws {MalformedCheckpointError} the signed text is not a checkpoint.
+ * @throws {CheckpointOriginError} it is of another log.
+ * @throws {CheckpointSignaturesError} fewer than `signaturesMin` of the log's own keys have signed it.
+ */
+export function verifyCheckpoint(parameters: VerifyCheckpointParameters): VerifiedCheckpoint {
+  const { note, origin, verifiers, signaturesMin = 1 } = parameters
+  const { text, verified, unverified } = openNote({ note, verifiers })
+  const checkpoint = decodeCheckpoint(text)
+  if (checkpoint.origin !== origin) throw new CheckpointOriginError({ origin: checkpoint.origin, expected: origin })
+  const count = verified.filter(({ name }) => name === origin).length
+  if (count < signaturesMin) throw new CheckpointSignaturesError({ count, countMin: signaturesMin })
+  return { ...checkpoint, verified, unverified } as VerifiedCheckpoint
+}

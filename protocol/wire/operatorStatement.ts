@@ -1,0 +1,35 @@
+import { decodeAbiParameters, parseAbiParameters } from 'viem'
+import { fromHex, type Hex, isEqualBytes } from '../bytes.ts'
+import { deriveTypehash, packWordsAndBytes } from './typedData.ts'
+
+/** What an operator stated, as the log keeps it: one leaf a statement, in the order of its envelope. */
+export type OperatorStatement = {
+  submitter: Hex
+  /** Of the envelope that carried it; uint64. */
+  sequence: bigint
+  /** Its command's place in the envelope, from 0; uint32. */
+  index: number
+  statement: Uint8Array
+}
+
+export const OPERATOR_STATEMENT_TYPEHASH: Hex = deriveTypehash(
+  'OperatorStatement(address submitter,uint64 sequence,uint32 index,bytes statement)',
+)
+
+const FIELDS = parseAbiParameters('bytes32 typehash, address submitter, uint64 sequence, uint32 index, bytes statement')
+
+/** The log entry of a statement: `abi.encode(OPERATOR_STATEMENT_TYPEHASH, submitter, sequence, index, statement)`. */
+export const encodeOperatorStatement = ({ submitter, sequence, index, statement }: OperatorStatement): Uint8Array =>
+  packWordsAndBytes([OPERATOR_STATEMENT_TYPEHASH, submitter, sequence, index], statement)
+
+/** The exact inverse of `encodeOperatorStatement`; undefined where the entry is of another kind. */
+export function decodeOperatorStatement(entry: Uint8Array): OperatorStatement | undefined {
+  try {
+    const [typehash, submitter, sequence, index, statement] = decodeAbiParameters(FIELDS, entry)
+    if (typehash !== OPERATOR_STATEMENT_TYPEHASH) return undefined
+    const decoded = { submitter: submitter.toLowerCase() as Hex, sequence, index, statement: fromHex(statement) }
+    return isEqualBytes(encodeOperatorStatement(decoded), entry) ? decoded : undefined
+  } catch {
+    return undefined // a log may hold what this release does not know
+  }
+}

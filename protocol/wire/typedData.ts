@@ -1,0 +1,61 @@
+import { fromHex, type Hex, toHex } from '../bytes.ts'
+import { keccak256 } from '../hash.ts'
+
+/**
+ * EIP-712 by hand, because viem's `hashTypedData` costs hundreds of microseconds and members hash every message;
+ * viem stays the oracle in the tests. Only what the wire types need: words in, one keccak-256 out (spec §4).
+ */
+
+/** One 32-byte word of an EIP-712 struct: a number, a flag, or at most 32 bytes of hex, which are aligned as `uint`. */
+export type Word = bigint | number | boolean | Hex
+
+const utf8 = new TextEncoder()
+
+/** keccak-256 of a type's `encodeType` string. */
+export const deriveTypehash = (encodedType: string): Hex => toHex(keccak256(utf8.encode(encodedType)))
+
+/** `hashStruct` of a struct whose members each fill one word (EIP-712 §"Definition of hashStruct"). */
+export const hashStruct = (typehash: Hex, words: readonly Word[]): Hex =>
+  toHex(keccak256(packWords([typehash, ...words])))
+
+/** The words one after the other, 32 bytes each: what `abi.encode` gives for static members. */
+export function packWords(words: readonly Word[]): Uint8Array {
+  const bytes = new Uint8Array(32 * words.length)
+  words.forEach((word, index) => {
+    const hex = typeof word === 'string' ? word.slice(2) : BigInt(word).toString(16)
+    const tail = fromHex(`0x${hex.length % 2 === 0 ? hex : `0${hex}`}`)
+    if (tail.length > 32) throw new RangeError(`word ${index} has ${tail.length} bytes`)
+    bytes.set(tail, 32 * (index + 1) - tail.length)
+  })
+  return bytes
+}
+
+/** `abi.encode` of static members and one `bytes` behind them: the words, where the bytes stand, their length, the bytes. */
+export function packWordsAndBytes(words: readonly Word[], tail: Uint8Array): Uint8Array {
+  const head = packWords([...words, 32 * (words.length + 1), tail.length])
+  const bytes = new Uint8Array(head.length + Math.ceil(tail.length / 32) * 32)
+  bytes.set(head)
+  bytes.set(tail, head.length)
+  return bytes
+}
+
+/**
+ * The domain of everything a member or submitter signs: no chain id and no contract, because a commit is a fact that
+ * may be shown on many chains (spec §4).
+ */
+export const DOMAIN = { name: 'coalition', version: '1' } as const
+
+export const DOMAIN_SEPARATOR: Hex = hashStruct(deriveTypehash('EIP712Domain(string name,string version)'), [
+  toHex(keccak256(utf8.encode(DOMAIN.name))),
+  toHex(keccak256(utf8.encode(DOMAIN.version))),
+])
+
+const SIGNING_PREFIX: Uint8Array = fromHex(`0x1901${DOMAIN_SEPARATOR.slice(2)}`)
+
+/** What is signed for a struct: `keccak256(0x1901 ‖ domainSeparator ‖ hashStruct)`. */
+export function deriveSigningDigest(structHash: Hex): Hex {
+  const bytes = new Uint8Array(66)
+  bytes.set(SIGNING_PREFIX)
+  bytes.set(fromHex(structHash), SIGNING_PREFIX.length)
+  return toHex(keccak256(bytes))
+}

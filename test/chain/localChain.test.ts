@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
+import { connectChain } from '../../chain/connectChain.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+let node: ChildProcess
+let announced: { rpcUrl: string; chainId: number }
+before(async () => {
+  node = spawn(process.execPath, ['scripts/local-chain.ts'], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await new Promise<string[]>((resolve) => {
+    node.stdout!.once('data', (chunk: Buffer) => resolve(chunk.toString().split('\n')))
+  })
+  announced = JSON.parse(line!) as typeof announced
+})
+after(() => void node.kill('SIGKILL'))
+
+type Deployed = { address: string; isDryRun: boolean; contracts: { name: string; txHash?: string }[] }
+
+const deploy = (): Deployed => {
+  const args = ['scripts/deploy.ts', '--rpc', announced.rpcUrl]
+  const { stdout, status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+  return JSON.parse(stdout) as Deployed
+}
+
+test('local-chain: announces an endpoint on loopback that serves the chain it says', async () => {
+  assert.match(announced.rpcUrl, /^http:\/\/127\.0\.0\.1:\d+$/)
+  assert.equal((await connectChain(announced)).chainId, 31_337)
+})
+
+test('deploy: puts every registry at its address, and a second run finds them there', () => {
+  const first = deploy()
+  assert.equal(first.address, COMPONENT_REGISTRY_ADDRESS)
+  assert.equal(first.isDryRun, false)
+  assert.deepEqual(
+    first.contracts.map(({ name }) => name),
+    ['ComponentRegistry', 'TicketVerifier', 'CoalitionRegistry'],
+  )
+  for (const { txHash } of first.contracts) assert.match(String(txHash), /^0x[0-9a-f]{64}$/)
+  for (const { txHash } of deploy().contracts) assert.equal(txHash, undefined)
+})
+
+test('local-chain: ends by itself on SIGTERM', async () => {
+  const ended = new Promise((resolve) => node.once('exit', (status) => resolve(status)))
+  node.kill('SIGTERM')
+  assert.equal(await ended, 0)
+})

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { runCli } from '../../scripts/demo/committee.ts'
+import { type Service, startChain } from '../../scripts/services.ts'
+import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
+
+const root = join(import.meta.dirname, '../..')
+const dir = createTestDir()
+const config = join(root, 'examples/superchain/coalition.json')
+const key = join(root, 'examples/superchain/keys/submitter.json')
+const passwordFile = join(root, 'examples/superchain/keys/password.txt')
+const NOWHERE = 'http://127.0.0.1:1'
+
+function file(name: string, text: string): string {
+  const path = join(dir, name)
+  writeFileSync(path, text)
+  return path
+}
+
+/** A log that has nothing decided and knows no submitter. */
+const log = createServer((request, response) => {
+  const body = request.url?.startsWith('/submitter/') ? '0' : request.url === '/checkpoint' ? 'no origin\n' : undefined
+  response.statusCode = body === undefined ? 404 : 200
+  response.end(body ?? '')
+})
+let logUrl = ''
+let chain: Service
+before(async () => {
+  await new Promise<void>((resolve) => log.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  logUrl = `http://127.0.0.1:${(log.address() as { port: number }).port}`
+  chain = await startChain()
+})
+after(async () => {
+  log.closeAllConnections()
+  log.close()
+  await chain.stop()
+})
+
+const append = (entries: string, options: { config?: string; key?: string; log?: string; redis?: string } = {}) => [
+  ...['chronicle', 'append', '--file', entries, '--config', options.config ?? config, '--key', options.key ?? key],
+  ...[
+    '--password-file',
+    passwordFile,
+    '--log',
+    options.log ?? logUrl,
+    '--redis',
+    options.redis ?? 'redis://127.0.0.1:1',
+  ],
+]
+const verify = (rest: string[], options: { log?: string; rpc?: string } = {}) => [
+  ...['verify', '0', '--log', options.log ?? logUrl, '--rpc', options.rpc ?? chain.url, ...rest],
+]
+const entries = file('entries.jsonl', '{"a":1}\n')
+const terse = file('terse.json', JSON.stringify({ schemaVersion: 1, name: 'no.chronicle' }))
+const elsewhere = file('elsewhere.json', readFileSync(config, 'utf8').replace('31337', '1'))
+const undeployed = file(
+  'undeployed.json',
+  readFileSync(config, 'utf8').replace(/"registry": "0x.{40}"/, `"registry": "0x${'11'.repeat(20)}"`),
+)
+const existing = file('existing.json', '{}')
+mkdirSync(join(dir, 'folder'))
+
+const refusals: { name: string; args: () => string[]; code: string; status?: 1 | 2 }[] = [
+  {
+    name: 'entries that are not JSON',
+    args: () => append(file('bad.jsonl', '{"a":1}\n{oops}\n')),
+    code: 'MALFORMED_ENTRIES',
+  },
+  { name: 'an entry that is no object', args: () => append(file('array.jsonl', '[1]\n')), code: 'MALFORMED_ENTRIES' },
+  { name: 'a file without entries', args: () => append(file('empty.jsonl', '\n\n')), code: 'MALFORMED_ENTRIES' },
+  {
+    name: 'an entry over the size limit',
+    args: () => append(file('large.jsonl', `{"a":"${'x'.repeat(65_312)}"}\n`)),
+    code: 'STATEMENT_SIZE',
+  },
+  { name: 'entries that are not there', args: () => append(join(dir, 'none.jsonl')), code: 'UNREADABLE_INPUT' },
+  {
+    name: 'a config that is not there',
+    args: () => append(entries, { config: join(dir, 'none.json') }),
+    code: 'UNREADABLE_INPUT',
+  },
+  {
+    name: 'a config that is no JSON',
+    args: () => append(entries, { config: file('broken.json', '{"name":') }),
+    code: 'MALFORMED_JSON',
+  },
+  { name: 'a config without a Chronicle', args: () => append(entries, { config: terse }), code: 'NO_CHRONICLE' },
+  { name: 'a keystore that is none', args: () => append(entries, { key: existing }), code: 'KEYSTORE' },
+  { name: 'an unreachable log', args: () => append(entries, { log: NOWHERE }), code: 'LOG_UNREACHABLE' },
+  { name: 'a log that is no URL', args: () => append(entries, { log: 'localhost' }), code: 'INVALID_LOG_URL' },
+  { name: 'an unreachable Redis', args: () => append(entries), code: 'REDIS_UNREACHABLE' },
+  { name: 'an unreachable RPC', args: () => verify(['--config', config], { rpc: NOWHERE }), code: 'RPC_UNREACHABLE' },
+  {
+    name: 'an RPC that is no URL',
+    args: () => verify(['--config', config], { rpc: 'nowhere' }),
+    code: 'INVALID_RPC_URL',
+  },
+  { name: 'a chain that is not the home', args: () => verify(['--config', elsewhere]), code: 'WRONG_CHAIN' },
+  { name: 'a registry address without code', args: () => verify(['--config', undeployed]), code: 'NO_CONTRACT' },
+  { name: 'a log that does not say whose it is', args: () => verify([]), code: 'NO_ORIGIN' },
+  {
+    name: 'a keystore that would be overwritten',
+    args: () => ['key', 'new', '--out', existing, '--password-file', passwordFile],
+    code: 'KEYSTORE',
+  },
+  { name: 'a missing password', args: () => ['key', 'new', '--out', join(dir, 'new.json')], code: 'MISSING_PASSWORD' },
+  {
+    name: 'a keystore in a folder that is none',
+    args: () => ['key', 'new', '--out', join(dir, 'none', 'new.json'), '--password-file', passwordFile],
+    code: 'KEYSTORE',
+  },
+]
+
+for (const { name, args, code, status = 2 } of refusals)
+  test(`coalition: refuses ${name} with ${code} and exit status ${status}`, async () => {
+    const result = await runCli([...args(), '--json'], { COALITION_PASSWORD: '' })
+    const refused = JSON.parse(result.said.split('\n').at(-1)!) as {
+      error: { code: string; fix: string; docs: string }
+    }
+    assert.equal(refused.error.code, code)
+    assert.ok(refused.error.fix.length > 0)
+    assert.equal(result.status, status)
+    assert.equal(result.output, '')
+    assert.doesNotMatch(result.said, /\n\s+at /)
+  })
+
+test('coalition: says a refusal to a person in three lines', async () => {
+  const { said, status } = await runCli(verify(['--config', undeployed]))
+  assert.equal(status, 2)
+  assert.match(
+    said,
+    /^coalition: NO_CONTRACT: There is no contract at 0x1{40} on chain 31337\.\n {2}.+\n {2}See docs\/errors\.md#no_contract\.$/,
+  )
+})
+
+test('coalition: words that are no command or option exit 2 and print nothing on standard output', async () => {
+  for (const args of [
+    ['nonsense'],
+    ['verify'],
+    ['verify', '-1'],
+    ['verify', '1e3', '--log', 'x', '--rpc', 'y'],
+    ['key', 'new', '--frob'],
+  ]) {
+    const { status, output } = await runCli(args)
+    assert.equal(status, 2, args.join(' '))
+    assert.equal(output, '')
+  }
+})
+
+test('coalition: every command has help, which exits 0', async () => {
+  const commands = [
+    [],
+    ['id'],
+    ['config'],
+    ['config', 'encode'],
+    ['config', 'decode'],
+    ['key'],
+    ['key', 'new'],
+    ['key', 'show'],
+    ['chronicle'],
+    ['chronicle', 'append'],
+    ['verify'],
+  ]
+  const results = await Promise.all(commands.map((command) => runCli([...command, '--help'])))
+  for (const { status, output } of results) {
+    assert.equal(status, 0)
+    assert.match(output, /^Usage: coalition/)
+  }
+})

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { type Abi, encodeFunctionData } from 'viem'
+import {
+  COALITION_REGISTRY_ADDRESS,
+  COMPONENT_REGISTRY_ADDRESS,
+  TICKET_VERIFIER_ADDRESS,
+} from '../../chain/addresses.ts'
+import { deployContracts } from '../../chain/deployRegistry.ts'
+import { encodeAnchor } from '../../chain/encodeAnchor.ts'
+import { coalitionRegistryAbi } from '../../chain/generated/coalitionRegistry.ts'
+import { componentRegistryAbi } from '../../chain/generated/componentRegistry.ts'
+import { ticketVerifierAbi } from '../../chain/generated/ticketVerifier.ts'
+import { deriveRingWord, type Head } from '../../chain/head.ts'
+import { type Hex, toHex } from '../../protocol/bytes.ts'
+import { keccak256 } from '../../protocol/hash.ts'
+import { hashLeaf, hashNode } from '../../protocol/log/treeHash.ts'
+import { deriveDetails, quorumOf } from '../../protocol/wire/committee.ts'
+import { hashStateItem } from '../../protocol/wire/stateTree.ts'
+import { encodeTicketIssued, hashTicket, toTicketStatusItem } from '../../protocol/wire/ticket.ts'
+import { packWords } from '../../protocol/wire/typedData.ts'
+import { createTestChain, type TestChain } from '../chain/createTestChain.ts'
+import { hashNext } from '../chain/createTestComponent.ts'
+import { createTicket } from '../chain/createTestIssuer.ts'
+import { createTestCommittee } from '../chain/testCommittee.ts'
+import { digestOf } from '../chain/testLog.ts'
+
+/**
+ * What each public function costs at the bounds of what it takes, as a whole transaction: the figures of the NatSpec's
+ * `@custom:gas`. `node --test test/contracts/worstCaseGas.test.ts` says what they are where they are not.
+ */
+const MEMBER_COUNT = 256
+const NODE_COUNT = 64
+/** A log just below 2^64 leaves, so that a path takes as many siblings as it can. */
+const LOG_SIZE = 2n ** 64n - 1n
+const COMPONENT = digestOf('worst case')
+
+const committee = createTestCommittee({ name: 'worst case', memberCount: MEMBER_COUNT })
+const details = deriveDetails(committee.members)
+
+let world: TestChain
+before(async () => {
+  world = await createTestChain()
+  await deployContracts(world.sender)
+})
+
+const gasOf = async (to: Hex, data: Hex): Promise<number> => {
+  const receipt = await world.sender.send({ to, data })
+  assert.equal(receipt.status, 'success')
+  return Number(receipt.gasUsed)
+}
+
+/** Puts a head into the ring as if it had been anchored: no log of such a size can be built. */
+async function plant(head: Head, component: Hex = COMPONENT): Promise<void> {
+  const base = BigInt(toHex(keccak256(packWords([component, 0]))))
+  const slot: Hex = `0x${(base + (head.anchorIndex % 8n)).toString(16).padStart(64, '0')}`
+  await world.request('hardhat_setStorageAt', [COMPONENT_REGISTRY_ADDRESS, slot, deriveRingWord(head)])
+}
+
+async function createHead(changes: Partial<Head> = {}): Promise<Head> {
+  const timestampMs = await world.readTimeMs()
+  return {
+    committeeHash: committee.hash,
+    epoch: 2n ** 64n - 2n,
+    height: 2n ** 64n - 2n,
+    logSize: LOG_SIZE,
+    logRoot: digestOf('log root'),
+    state: digestOf('state'),
+    timestampMs,
+    anchorIndex: 0x7bcdef12n * 8n,
+    anchoredAt: timestampMs / 1000n,
+    retired: false,
+    ...changes,
+  }
+}
+
+/** Nodes that lead from `from` to a root, and that root; the node at `level` stands left where `isLeft` says so. */
+function climb(from: Uint8Array, isLeft: (level: number) => boolean): { proof: Uint8Array[]; root: Hex } {
+  const proof = Array.from({ length: NODE_COUNT }, (_, level) => keccak256(packWords([level])))
+  const root = proof.reduce(
+    (node, sibling, level) => (isLeft(level) ? hashNode(sibling, node) : hashNode(node, sibling)),
+    from,
+  )
+  return { proof, root: toHex(root) }
+}
+
+/** The same for a state: pairs are hashed sorted. */
+function climbState(from: Hex): { proof: Hex[]; root: Hex } {
+  const proof = Array.from({ length: NODE_COUNT }, (_, level) => digestOf(`state node ${level}`))
+  const root = proof.reduce((node, sibling) => {
+    const pair = [node, sibling].sort()
+    return toHex(keccak256(packWords(pair)))
+  }, from)
+  return { proof, root }
+}
+
+/** What the NatSpec of a contract's interface says a function costs at most. */
+function readPromise(contract: string, functionName: string): number {
+  const source = readFileSync(join(import.meta.dirname, `../../contracts/interfaces/I${contract}.sol`), 'utf8')
+  const declared = source.indexOf(`function ${functionName}(`)
+  const comment = source.slice(source.lastIndexOf('\n\n', declared), declared)
+  const promised = comment.match(/@custom:gas ([0-9,]+) at most/)?.[1]
+  assert.ok(promised, `the NatSpec of ${functionName} says no gas`)
+  return Number(promised.replaceAll(',', ''))
+}
+
+/** The promise holds, and is not much more than the truth. */
+function assertPromise(contract: string, functionName: string, gas: number): void {
+  const promised = readPromise(contract, functionName)
+  assert.ok(
+    gas <= promised && promised <= 1.05 * gas + 1_000,
+    `${functionName}: ${gas} gas, and its NatSpec says ${promised}`,
+  )
+}
+
+const encode = (abi: Abi, functionName: string, args: readonly unknown[]): Hex =>
+  encodeFunctionData({ abi, functionName, args: [...args] })
+const callRegistry = (functionName: string, args: readonly unknown[]): Promise<number> =>
+  gasOf(COMPONENT_REGISTRY_ADDRESS, encode(componentRegistryAbi as Abi, functionName, args))
+
+test('register: 256 members', async () => {
+  const gas = await callRegistry('register', [digestOf('id'), { signers: committee.signers, details }])
+  assertPromise('ComponentRegistry', 'register', gas)
+})
+
+test('anchor: 256 members who all sign, 64 nodes, a new ring position, and a reason of 256 bytes', async () => {
+  // From 2^63 − 1 leaves, whose proof begins with a leaf and has a node for each of the 63 levels above.
+  const oldSize = 2n ** 63n - 1n
+  const newSize = 2n ** 64n - 1n
+  const { nodes, oldRoot, newRoot } = climbBoth(oldSize, newSize)
+  const previous = await createHead({ logSize: oldSize, logRoot: oldRoot, height: 2n ** 63n })
+  await plant(previous)
+  const next = { kind: 'retirement', successor: digestOf('successor'), reason: 'r'.repeat(256) } as const
+  const height = 2n ** 64n - 1n
+  const commit = {
+    component: COMPONENT,
+    epoch: previous.epoch,
+    height,
+    body: digestOf('body'),
+    logSize: newSize,
+    logRoot: newRoot,
+    state: digestOf('state after'),
+    timestampMs: previous.timestampMs,
+    anchor: true,
+    next: hashNext(next, { component: COMPONENT, epoch: previous.epoch, height }),
+  }
+  const everyone = committee.members.map((_, place) => place)
+  const certificate = committee.certify(commit, { places: everyone, round: 2 ** 32 - 1 })
+  const packed = encodeAnchor({
+    previous,
+    certified: { commit, certificate },
+    members: committee.members,
+    consistencyProof: nodes,
+    next,
+  })
+  assertPromise('ComponentRegistry', 'anchor', await callRegistry('anchor', [packed]))
+})
+
+test('verifyCertificate: 256 members who all sign', async () => {
+  const head = await createHead({ anchorIndex: 0x7bcdef13n * 8n })
+  await plant(head)
+  const commit = {
+    component: COMPONENT,
+    epoch: head.epoch,
+    height: 2n ** 64n - 1n,
+    body: digestOf('body'),
+    logSize: LOG_SIZE,
+    logRoot: digestOf('root'),
+    state: digestOf('state'),
+    timestampMs: head.timestampMs,
+    anchor: true,
+    next: digestOf('next'),
+  }
+  const places = committee.members.map((_, place) => place)
+  const { round, signers, signatures } = committee.certify(commit, { places, round: 2 ** 32 - 1 })
+  const args = [head, commit, { round, signers, signatures, absentees: [], details }]
+  assertPromise('ComponentRegistry', 'verifyCertificate', await callRegistry('verifyCertificate', args))
+  assert.equal(quorumOf(MEMBER_COUNT), 171)
+})
+
+test('verifyInclusion: a leaf of 65,535 bytes and 64 nodes', async () => {
+  const leaf = new Uint8Array(65_535).fill(0xab)
+  const { proof, root } = climb(hashLeaf(leaf), (level) => ((LOG_SIZE - 2n) >> BigInt(level)) % 2n === 1n)
+  const head = await createHead({ logRoot: root })
+  await plant(head)
+  const args = [COMPONENT, head, LOG_SIZE - 2n, toHex(leaf), proof.map(toHex)]
+  assertPromise('ComponentRegistry', 'verifyInclusion', await callRegistry('verifyInclusion', args))
+})
+
+test('verifyStateItem: 64 nodes', async () => {
+  const item = { typehash: digestOf('type'), key: digestOf('key'), value: digestOf('value') }
+  const { proof, root } = climbState(hashStateItem(item))
+  const head = await createHead({ state: root })
+  // Apart from the one that was retired above.
+  const component = digestOf('worst case state')
+  await plant(head, component)
+  const args = [component, head, item, proof, 2n ** 256n - 1n]
+  assertPromise('ComponentRegistry', 'verifyStateItem', await callRegistry('verifyStateItem', args))
+})
+
+for (const functionName of ['isNewest', 'isInWindow'])
+  test(`${functionName}: any head`, async () => {
+    const head = await createHead()
+    await plant(head)
+    assertPromise('ComponentRegistry', functionName, await callRegistry(functionName, [COMPONENT, head]))
+  })
+
+for (const functionName of ['isRetired', 'retirementOf'])
+  test(`${functionName}: any component`, async () =>
+    assertPromise('ComponentRegistry', functionName, await callRegistry(functionName, [COMPONENT])))
+
+test('ringWord: any position', async () =>
+  assertPromise('ComponentRegistry', 'ringWord', await callRegistry('ringWord', [COMPONENT, 2n ** 256n - 1n])))
+
+test('verifyTicket: 64 nodes in either proof', async () => {
+  const audience = digestOf('audience')
+  const subject = world.stranger.address
+  const ticket = createTicket(await world.readTimeMs(), { subject, audience, notAfter: 2n ** 64n - 1n })
+  const hash = hashTicket(ticket)
+  const isLeft = (level: number): boolean => ((LOG_SIZE - 2n) >> BigInt(level)) % 2n === 1n
+  const log = climb(hashLeaf(encodeTicketIssued(hash)), isLeft)
+  const state = climbState(hashStateItem(toTicketStatusItem(hash, 'valid')))
+  const newest = await createHead({ state: state.root, anchorIndex: 0x7bcdef12n * 8n + 1n })
+  const issuedUnder = await createHead({ logRoot: log.root })
+  // A component that is not retired: nobody anchored under this key.
+  const issuer = digestOf('worst case issuer')
+  await plant(issuedUnder, issuer)
+  await plant(newest, issuer)
+  const proof = {
+    issuedUnder,
+    leafIndex: LOG_SIZE - 2n,
+    inclusionProof: log.proof.map(toHex),
+    newest,
+    statusProof: state.proof,
+  }
+  const args = [issuer, ticket, proof, audience, 2n ** 256n - 1n]
+  const gas = await gasOf(TICKET_VERIFIER_ADDRESS, encode(ticketVerifierAbi as Abi, 'verifyTicket', args))
+  assertPromise('TicketVerifier', 'verifyTicket', gas)
+})
+
+test('publish: 122,880 bytes, none of them zero', async () => {
+  const args = [digestOf('coalition'), digestOf('coalition id'), `0x${'ab'.repeat(122_880)}`]
+  const gas = await gasOf(COALITION_REGISTRY_ADDRESS, encode(coalitionRegistryAbi as Abi, 'publish', args))
+  assertPromise('CoalitionRegistry', 'publish', gas)
+})
+
+for (const functionName of ['latest', 'isPublished'])
+  test(`${functionName}: any operator`, async () => {
+    const args = [world.sender.address, digestOf('coalition')]
+    const gas = await gasOf(COALITION_REGISTRY_ADDRESS, encode(coalitionRegistryAbi as Abi, functionName, args))
+    assertPromise('CoalitionRegistry', functionName, gas)
+  })
+
+/**
+ * A proof of the greatest length between two sizes, and the roots that it leads to: made up from the first node on, since
+ * nobody can hold such a log.
+ */
+function climbBoth(oldSize: bigint, newSize: bigint): { nodes: Uint8Array[]; oldRoot: Hex; newRoot: Hex } {
+  const node = (index: number): Uint8Array => keccak256(packWords([index]))
+  const nodes = [node(0)]
+  let [fn, sn] = [oldSize - 1n, newSize - 1n]
+  let oldNode = nodes[0]!
+  let newNode = nodes[0]!
+  const take = (): Uint8Array => {
+    nodes.push(node(nodes.length))
+    return nodes.at(-1)!
+  }
+  for (; fn !== sn; fn >>= 1n, sn >>= 1n) {
+    const sibling = take()
+    if (fn % 2n === 1n) oldNode = hashNode(sibling, oldNode)
+    newNode = fn % 2n === 1n ? hashNode(sibling, newNode) : hashNode(newNode, sibling)
+  }
+  for (; fn !== 0n; fn &= fn - 1n) {
+    const sibling = take()
+    oldNode = hashNode(sibling, oldNode)
+    newNode = hashNode(sibling, newNode)
+  }
+  return { nodes, oldRoot: toHex(oldNode), newRoot: toHex(newNode) }
+}

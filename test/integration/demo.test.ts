@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
+import { readChronicle } from '../../client/readChronicle.ts'
+import { EXAMPLE_CONFIG } from '../../scripts/demo/committee.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** The demo as a person runs it, on the suite's Redis. */
+async function runDemo(args: readonly string[]): Promise<{ status: number; said: string }> {
+  const child = spawn(process.execPath, ['scripts/demo.ts', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      said += chunk
+    })
+  }
+  return { status: await new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1))), said }
+}
+
+test('the example names the registry at the address that its bytecode has on every chain', async () => {
+  assert.equal((await readChronicle(EXAMPLE_CONFIG)).home.registry, COMPONENT_REGISTRY_ADDRESS)
+})
+
+test('the demo refuses bad arguments with its usage, and starts nothing', async () => {
+  for (const args of [['--without', '9'], ['--nonsense']]) {
+    const { status, said } = await runDemo(args)
+    assert.equal(status, 2, said)
+    assert.match(said, /^demo: .+\nUsage: npm run demo/)
+    assert.doesNotMatch(said, /^\s+at |starting/m)
+  }
+})
+
+test('the demo appends, anchors and verifies with one of four members left out, and sees every forgery refused', async () => {
+  const { status, said } = await runDemo(['--without', '1', '--timeout', '60'])
+  assert.equal(status, 0, said)
+  const report = JSON.parse(readFileSync(join(root, '.demo/report.json'), 'utf8'))
+  assert.equal(report.appended.entries, 10)
+  assert.equal(report.verified.verified, true)
+  assert.equal(report.verified.componentPinnedBy, 'config')
+  assert.equal(report.escrow.paidWei, '1000000000000000')
+  assert.deepEqual(Object.keys(report.refused), [
+    'a forged entry',
+    'a forged certificate',
+    'a forged certificate, by the registry',
+    'a log rewritten by all four members, by the registry',
+  ])
+  assert.match(report.refused['a forged certificate, by the registry'], /CertificatesOtherCommittee/)
+  assert.match(report.refused['a log rewritten by all four members, by the registry'], /Rfc9162RootMismatch/)
+})
+
+test('the demo says that there is no quorum, and fails, with two of four members left out', async () => {
+  const { status, said } = await runDemo(['--without', '0', '--without', '3', '--timeout', '5'])
+  assert.equal(status, 1)
+  assert.match(said, /NO_QUORUM/)
+})

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { DEFAULT_TIMEOUTS } from '../../../committee/timeouts.ts'
+import { chronicle as machine } from '../../../modules/chronicle/machine.ts'
+import type { Hex } from '../../../protocol/bytes.ts'
+import { encodeChronicleCommand } from '../../../protocol/wire/chronicleCommand.ts'
+import { type ChronicleParameters, encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
+import { type SignedEnvelope, signEnvelope } from '../../../protocol/wire/envelope.ts'
+import { signDigest } from '../../../protocol/wire/signature.ts'
+import { createDriver, type Driver } from '../../../workers/member/driver.ts'
+import { openReplica, type Replica } from '../../../workers/member/replica.ts'
+import { initStore, openStore, type Store } from '../../../workers/member/store.ts'
+import type { Transport } from '../../../workers/member/transport.ts'
+import { createTestMembers } from '../../protocol/wire/members.ts'
+import { createMemoryNetwork } from './memoryTransport.ts'
+
+export const component: Hex = `0x${'c0'.repeat(32)}`
+const testComponent = component
+export const members = createTestMembers(4)
+export const signers = members.map(({ signer }) => signer)
+export const submitter = createTestMembers(5).find(({ signer }) => !signers.includes(signer))!
+export const parameters: ChronicleParameters = {
+  submitters: [submitter.signer],
+  anchorEveryCommits: 1000,
+  anchorEverySeconds: 1000,
+}
+
+/** One envelope of the authorised submitter, a statement a text. */
+export const createEnvelope = (
+  sequence: bigint,
+  texts: readonly string[],
+  key = submitter,
+  of: Hex = component,
+): SignedEnvelope =>
+  signEnvelope(
+    {
+      component: of,
+      submitter: key.signer,
+      sequence,
+      commands: texts.map((text) =>
+        encodeChronicleCommand({ kind: 'recordStatement', statement: new TextEncoder().encode(text) }),
+      ),
+    },
+    key.secretKey,
+  )
+
+export type TestMember = {
+  dir: string
+  driver: Driver
+  replica: Replica<ReturnType<typeof machine.genesis>>
+  store: Store
+  faults: unknown[]
+  /** Ends it as a kill does: nothing is flushed that was not durable. */
+  kill(): void
+}
+
+const root = mkdtempSync(join(tmpdir(), 'coalition-test-'))
+process.once('exit', () => rmSync(root, { recursive: true, force: true }))
+
+/** A folder that is removed when the test process ends. */
+export const createTestDir = (): string => mkdtempSync(join(root, 'case-'))
+
+/** Starts member `index` on the store in `dir`, which is made on the first start. */
+export async function startTestMember(options: {
+  index: number
+  dir: string
+  transport: Transport
+  parameters?: ChronicleParameters
+  component?: Hex
+  committee?: readonly Hex[]
+  isNew?: boolean
+}): Promise<TestMember> {
+  const { index, dir, transport, isNew = true, component = testComponent, committee = signers } = options
+  const { signer, secretKey } = members[index]!
+  if (isNew) initStore({ dir, component, signer })
+  const store = openStore({ dir, component, signer })
+  const encoded = encodeChronicleParameters(options.parameters ?? parameters)
+  const replica = openReplica({ machine, store }, { component, parameters: encoded })
+  const faults: unknown[] = []
+  const driver = createDriver(
+    {
+      machine,
+      replica,
+      store,
+      transport,
+      logger: pino({ level: 'silent' }),
+      clock: { nowMs: Date.now },
+      sign: (digest) => signDigest(digest, secretKey),
+      onFatal: (error) => faults.push(error),
+    },
+    {
+      committee: {
+        component,
+        epoch: 0n,
+        signers: committee,
+        self: signer,
+        hasExtensions: false,
+        timeouts: DEFAULT_TIMEOUTS,
+      },
+    },
+  )
+  await driver.start()
+  const kill = (): void => {
+    driver.stop()
+    store.close()
+    void transport.close()
+  }
+  return { dir, driver, replica, store, faults, kill }
+}
+
+/** Members `indexes` of the committee on one in-memory network, each with a store of its own. */
+export async function startCommittee(
+  indexes: readonly number[] = [0, 1, 2, 3],
+  over: Partial<ChronicleParameters> = {},
+  of: Hex = component,
+) {
+  const network = createMemoryNetwork()
+  const dir = createTestDir()
+  const start = (index: number, isNew = true): Promise<TestMember> =>
+    startTestMember({
+      index,
+      dir: join(dir, String(index)),
+      transport: network.connect(index),
+      parameters: { ...parameters, ...over },
+      component: of,
+      isNew,
+    })
+  const running = await Promise.all(indexes.map((index) => start(index)))
+  return {
+    network,
+    running,
+    start,
+    stop: () => {
+      for (const member of running) member.kill()
+    },
+  }
+}

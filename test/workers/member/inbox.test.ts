@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Queue, QueueEvents } from 'bullmq'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { createSubmitter, NoQuorumError, SubmissionRefusedError } from '../../../client/submit.ts'
+import { startRedis } from '../../../scripts/services.ts'
+import { createInbox } from '../../../workers/member/inbox.ts'
+import { commandQueueName } from '../../../workers/queues.ts'
+import { component, createEnvelope, members, signers, startCommittee } from './chronicle-of-tests.ts'
+
+const logger = pino({ level: 'silent' })
+
+/** Members with their command queues on a real Redis; they talk to each other in memory. */
+async function startInboxes(indexes: readonly number[]) {
+  const service = await startRedis()
+  // Earlier tests of this server left jobs under the same names.
+  const redis = new Redis(service.url, { maxRetriesPerRequest: null })
+  for (const key of await redis.keys('bull:coalition-commands-*')) await redis.del(key)
+  const committee = await startCommittee(indexes)
+  const inboxes = committee.running.map(({ driver }, position) =>
+    createInbox({ redis, driver, logger }, { component, signer: signers[indexes[position]!]! }),
+  )
+  const submitter = await createSubmitter({ redisUrl: service.url, component, signers })
+  const close = async () => {
+    await submitter.close()
+    await Promise.all(inboxes.map((inbox) => inbox.close()))
+    committee.stop()
+    redis.disconnect()
+    await service.stop()
+  }
+  return { redis, submitter, committee, close }
+}
+
+test('submit: returns an acknowledgement that was proven, through real queues', async () => {
+  const { submitter, close } = await startInboxes([0, 1, 2, 3])
+  for (let sequence = 1n; sequence <= 5n; sequence++) {
+    const envelope = createEnvelope(sequence, ['{}'])
+    const { acknowledgement } = await submitter.submit(envelope, { timeoutMs: 20_000 })
+    assert.equal(acknowledgement.record.commit.logSize, sequence)
+  }
+  await close()
+})
+
+test('submit: a member that swallows its queue starves nobody', async () => {
+  const { submitter, close } = await startInboxes([1, 2, 3])
+  const { acknowledgement } = await submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 })
+  assert.equal(acknowledgement.record.commit.height, 1n)
+  await close()
+})
+
+test('submit: a repeat of what was decided is acknowledged with the same commit', async () => {
+  const { submitter, committee, close } = await startInboxes([0, 1, 2, 3])
+  const envelope = createEnvelope(1n, ['{}'])
+  const first = await submitter.submit(envelope, { timeoutMs: 20_000 })
+  const second = await submitter.submit(envelope, { timeoutMs: 20_000 })
+  assert.deepEqual(second.acknowledgement.record.commit, first.acknowledgement.record.commit)
+  assert.equal(committee.running[0]!.replica.state().height, 1n)
+  await close()
+})
+
+test('submit: says that members refuse, and why, when more than can be faulty do', async () => {
+  const { submitter, close } = await startInboxes([0, 1, 2, 3])
+  const stranger = createEnvelope(1n, ['{}'], members[0]!)
+  await assert.rejects(submitter.submit(stranger, { timeoutMs: 20_000 }), (error) => {
+    assert.ok(error instanceof SubmissionRefusedError)
+    assert.match(error.message, /SUBMITTER_REFUSED/)
+    return true
+  })
+  await close()
+})
+
+test('submit: says that there is no quorum when none acknowledges in time', async () => {
+  const { submitter, close } = await startInboxes([0, 1])
+  await assert.rejects(submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 1_500 }), NoQuorumError)
+  await close()
+})
+
+test('submit: an acknowledgement that somebody else wrote into Redis is not believed', async () => {
+  const { redis, submitter, committee, close } = await startInboxes([1, 2, 3])
+  // Whoever reaches Redis takes member 0's jobs and answers them with another envelope's acknowledgement.
+  const decided = createEnvelope(1n, ['{"decided":true}'])
+  const { acknowledgement } = await submitter.submit(decided, { timeoutMs: 20_000 })
+  const { encodeAcknowledgement } = await import('../../../protocol/wire/acknowledgement.ts')
+  const { Worker } = await import('bullmq')
+  const liar = new Worker(
+    commandQueueName({ component, signer: signers[0]! }),
+    async () => encodeAcknowledgement(acknowledgement),
+    { connection: redis },
+  )
+  for (const { driver } of committee.running) driver.stop()
+  await assert.rejects(submitter.submit(createEnvelope(2n, ['{}']), { timeoutMs: 2_000 }), NoQuorumError)
+  await liar.close(true)
+  await close()
+})
+
+test('an inbox fails a job that is not of its type, and goes on', async () => {
+  const { redis, submitter, close } = await startInboxes([0, 1, 2, 3])
+  const name = commandQueueName({ component, signer: signers[0]! })
+  const queue = new Queue(name, { connection: redis })
+  const listener = redis.duplicate()
+  const events = new QueueEvents(name, { connection: listener })
+  await events.waitUntilReady()
+  for (const data of [null, 7, {}, { envelope: '0xZZ' }, { envelope: '0x00' }, { envelope: [] }]) {
+    const job = await queue.add('command', data)
+    await assert.rejects(job.waitUntilFinished(events, 10_000), /MALFORMED_JOB|ENVELOPE_REFUSED/)
+  }
+  await submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 })
+  await events.close()
+  await queue.close()
+  listener.disconnect()
+  await close()
+})

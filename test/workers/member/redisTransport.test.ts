@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import type { Hex } from '../../../protocol/bytes.ts'
+import { startRedis } from '../../../scripts/services.ts'
+import { createRedisTransport } from '../../../workers/member/redisTransport.ts'
+import { FRAME_SIZE_MAX_BYTES } from '../../../workers/member/transport.ts'
+import { protocolStreamName, RedisUnreachableError } from '../../../workers/queues.ts'
+import { connectRedis, RedisEvictsError } from '../../../workers/runtime/redis.ts'
+
+const logger = pino({ level: 'silent' })
+const freshComponent = (): Hex => `0x${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')}`
+
+async function connect() {
+  const service = await startRedis()
+  const redis = new Redis(service.url, { maxRetriesPerRequest: null })
+  return {
+    redis,
+    url: service.url,
+    stop: async () => {
+      redis.disconnect()
+      await service.stop()
+    },
+  }
+}
+
+test('a frame reaches every member that listens, in the order it was sent, its own included', async () => {
+  const { redis, stop } = await connect()
+  const component = freshComponent()
+  const received: string[][] = [[], []]
+  const transports = received.map(() => createRedisTransport({ redis, logger }, { component }))
+  await Promise.all(transports.map((each, index) => each.listen((frame) => received[index]!.push(String(frame)))))
+  for (let value = 0; value < 50; value++) await transports[value % 2]!.broadcast(new Uint8Array([value]))
+  while (received.some(({ length }) => length < 50)) await new Promise((resolve) => setTimeout(resolve, 10))
+  const expected = Array.from({ length: 50 }, (_, value) => String(value))
+  assert.deepEqual(received, [expected, expected])
+  await Promise.all(transports.map((each) => each.close()))
+  await stop()
+})
+
+test('a frame of another component, and one that is too large, reach nobody', async () => {
+  const { redis, stop } = await connect()
+  const [component, other] = [freshComponent(), freshComponent()]
+  const received: number[] = []
+  const transport = createRedisTransport({ redis, logger }, { component })
+  await transport.listen((frame) => received.push(frame.length))
+  const elsewhere = createRedisTransport({ redis, logger }, { component: other })
+  await elsewhere.listen(() => {})
+  await elsewhere.broadcast(new Uint8Array(1))
+  await redis.xadd(protocolStreamName({ component }), '*', 'f', Buffer.alloc(FRAME_SIZE_MAX_BYTES + 1))
+  await transport.broadcast(new Uint8Array(2))
+  while (received.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(received, [2])
+  await Promise.all([transport.close(), elsewhere.close()])
+  await stop()
+})
+
+test('a stream that Redis lost is read again from where it begins anew', async () => {
+  const { redis, stop } = await connect()
+  const component = freshComponent()
+  const received: number[] = []
+  const transport = createRedisTransport({ redis, logger }, { component })
+  await transport.listen((frame) => received.push(frame[0]!))
+  await transport.broadcast(new Uint8Array([1]))
+  while (received.length < 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  await redis.del(protocolStreamName({ component }))
+  // A stream that begins anew in the same millisecond would give the next frame an id that was read already.
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  await transport.broadcast(new Uint8Array([2]))
+  while (received.length < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(received, [1, 2])
+  await transport.close()
+  await stop()
+})
+
+test('connectRedis: refuses an unreachable server and one that may drop jobs', async () => {
+  await assert.rejects(connectRedis({ url: 'redis://127.0.0.1:1', logger }), RedisUnreachableError)
+  const { redis, url, stop } = await connect()
+  await redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
+  try {
+    await assert.rejects(connectRedis({ url, logger }), RedisEvictsError)
+  } finally {
+    await redis.config('SET', 'maxmemory-policy', 'noeviction')
+    await stop()
+  }
+})

@@ -1,0 +1,19 @@
+import { pino } from 'pino'
+import { startServer } from '../../../workers/member/server.ts'
+import type { TestMember } from './chronicle-of-tests.ts'
+
+/** Serves a test member's log on loopback, as its process would. */
+export const serve = ({ store, replica }: TestMember, checkpoint: () => Uint8Array = () => new Uint8Array(0)) =>
+  startServer(
+    {
+      logger: pino({ level: 'silent' }),
+      view: {
+        store,
+        checkpoint,
+        size: () => replica.state().log.size,
+        height: () => replica.state().height,
+        sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
+      },
+    },
+    { host: '127.0.0.1', port: 0 },
+  )

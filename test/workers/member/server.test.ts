@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogReader, InvalidLogUrlError, LogUnreachableError, NotInLogError } from '../../../client/logReader.ts'
+import { fromHex } from '../../../protocol/bytes.ts'
+import { hashLeaf } from '../../../protocol/log/treeHash.ts'
+import { verifyConsistency } from '../../../protocol/log/verifyConsistency.ts'
+import { verifyInclusion } from '../../../protocol/log/verifyInclusion.ts'
+import { verifyCertificate } from '../../../protocol/wire/certificate.ts'
+import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
+import { decodeOperatorStatement } from '../../../protocol/wire/operatorStatement.ts'
+import { PortTakenError } from '../../../workers/member/server.ts'
+import { createEnvelope, signers, startCommittee, submitter } from './chronicle-of-tests.ts'
+import { serve } from './serve.ts'
+
+/** A committee that decided 300 entries in three heights: more than a tile's width. */
+async function startLog() {
+  const { running, stop } = await startCommittee()
+  const member = running[0]!
+  for (let sequence = 1n; sequence <= 3n; sequence++) {
+    const texts = Array.from({ length: 100 }, (_, index) => `{"n":"${sequence}.${index}"}`)
+    await member.driver.submit(encodeEnvelope(createEnvelope(sequence, texts)))
+  }
+  const server = await serve(member)
+  const close = async () => {
+    await server.close()
+    stop()
+  }
+  return { member, server, log: createLogReader({ url: server.url }), close }
+}
+
+test('a member’s log verifies from its tiles, bundles and commits alone', async () => {
+  const { log, close } = await startLog()
+  const { commit, certificate } = await log.readCommit(3n)
+  verifyCertificate({ commit, certificate, signers })
+  const size = commit.logSize
+  assert.equal(size, 300n)
+  for (const index of [0n, 99n, 100n, 255n, 256n, 299n]) {
+    const [entry, proof] = await Promise.all([log.readEntry({ index, size }), log.proveInclusion({ index, size })])
+    verifyInclusion({ index, size, root: fromHex(commit.logRoot), leafHash: hashLeaf(entry), proof })
+    const text = new TextDecoder().decode(decodeOperatorStatement(entry)!.statement)
+    assert.equal(text, `{"n":"${index / 100n + 1n}.${index % 100n}"}`)
+  }
+  for (const height of [1n, 2n]) {
+    const earlier = (await log.readCommit(height)).commit
+    const proof = await log.proveConsistency({ size1: earlier.logSize, size2: size })
+    const [root1, root2] = [fromHex(earlier.logRoot), fromHex(commit.logRoot)]
+    verifyConsistency({ size1: earlier.logSize, root1, size2: size, root2, proof })
+  }
+  assert.equal(await log.readSequence(submitter.signer), 3n)
+  await close()
+})
+
+test('what a log does not have, or a stranger makes up, is 404 or 405 and harms nothing', async () => {
+  const { log, server, close } = await startLog()
+  const paths = [
+    ...[
+      '',
+      'tile',
+      'tile/0',
+      'tile/0/002',
+      'tile/0/000.p/0',
+      'tile/0/000.p/999',
+      'tile/0/1',
+      'tile/-1/000',
+      'tile/64/000',
+    ],
+    ...['tile/entries/002', 'tile/entries/001.p/45', 'tile/1/000', 'tile/0/x999/x999/x999/x999/x999/x999/999'],
+    ...['commit', 'commit/0', 'commit/4', 'commit/-1', 'commit/1e3', 'commit/99999999999999999999', 'commit/anchor'],
+    ...[
+      'submitter/0x',
+      `submitter/${submitter.signer.toUpperCase()}`,
+      '../../etc/passwd',
+      '%2e%2e/%2e%2e',
+      '?',
+      'checkpoint/x',
+    ],
+  ]
+  for (const path of paths) assert.equal((await fetch(`${server.url}/${path}`)).status, 404, path)
+  assert.equal((await fetch(`${server.url}/checkpoint`, { method: 'POST' })).status, 405)
+  await assert.rejects(log.readCommit(4n), NotInLogError)
+  await assert.rejects(log.readNewestAnchor(), NotInLogError)
+  assert.equal((await log.readCommit(3n)).commit.height, 3n)
+  await close()
+})
+
+test('an old partial tile and bundle are served for as long as the log lives', async () => {
+  const { server, close } = await startLog()
+  const full = new Uint8Array(await (await fetch(`${server.url}/tile/0/000`)).arrayBuffer())
+  const partial = new Uint8Array(await (await fetch(`${server.url}/tile/0/000.p/100`)).arrayBuffer())
+  assert.equal(full.length, 256 * 32)
+  assert.equal(Buffer.compare(partial, full.subarray(0, 100 * 32)), 0)
+  await close()
+})
+
+test('startServer: refuses a port that is taken', async () => {
+  const { member, server, close } = await startLog()
+  const { port } = new URL(server.url)
+  const { startServer } = await import('../../../workers/member/server.ts')
+  const view = {
+    store: member.store,
+    checkpoint: () => new Uint8Array(0),
+    size: () => 0n,
+    height: () => 0n,
+    sequence: () => 0n,
+  }
+  const { pino } = await import('pino')
+  const start = startServer({ view, logger: pino({ level: 'silent' }) }, { host: '127.0.0.1', port: Number(port) })
+  await assert.rejects(start, PortTakenError)
+  await close()
+})
+
+test('createLogReader: refuses an unreachable log, a redirect, and an answer larger than anything a log serves', async () => {
+  await assert.rejects(createLogReader({ url: 'http://127.0.0.1:1' }).readCheckpoint(), LogUnreachableError)
+  assert.throws(() => createLogReader({ url: 'file:///etc/passwd' }), InvalidLogUrlError)
+  const { createServer } = await import('node:http')
+  const server = createServer((request, response) => {
+    if (request.url === '/checkpoint') response.writeHead(302, { location: '/elsewhere' }).end()
+    else response.end(Buffer.alloc(17 << 20))
+  })
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  const log = createLogReader({ url: `http://127.0.0.1:${(server.address() as { port: number }).port}` })
+  await assert.rejects(log.readCheckpoint(), LogUnreachableError)
+  await assert.rejects(log.readCommit(1n), LogUnreachableError)
+  server.closeAllConnections()
+  server.close()
+})

@@ -1,0 +1,491 @@
+import { authenticate } from '../../committee/authenticate.ts'
+import { encodeMessage } from '../../committee/codec.ts'
+import type { Committee } from '../../committee/committee.ts'
+import { deriveListRoot } from '../../committee/digest.ts'
+import { decodeRecord, encodeRecord } from '../../committee/record.ts'
+import { recover } from '../../committee/recover.ts'
+import { signMessage } from '../../committee/sign.ts'
+import { step } from '../../committee/step.ts'
+import type { Effect, Input } from '../../committee/types.ts'
+import type { Hex } from '../../protocol/bytes.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
+import type { Machine } from '../../protocol/machine.ts'
+import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
+import { verifyCertificate } from '../../protocol/wire/certificate.ts'
+import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { decodeFrame, encodeFrame, type Frame } from './frame.ts'
+import { createHandshaker } from './handshaker.ts'
+import { createPool } from './pool.ts'
+import type { Replica } from './replica.ts'
+import type { Store } from './store.ts'
+import type { Transport } from './transport.ts'
+
+/** How often an undecided height's own messages are sent again. */
+const RETRANSMIT_MS = 500
+/** How often a member that hears of heights beyond its own asks for them; longer than SERVED_AGAIN_MS. */
+const ASK_MS = 400
+/** Asks without an answer before it gives up until it hears of such heights again. */
+const ASKS_MAX = 3
+/** Decided heights that one request is answered with. */
+const SERVED_HEIGHTS_MAX = 16n
+/** How long a caller waits for a decision before it is told to ask again. */
+const WAIT_MAX_MS = 10_000
+/** Bytes of envelopes that are passed on again where a height makes no progress. */
+const RELAYED_AGAIN_MAX_BYTES = 1 << 20
+/** The longest that a timer of Node.js can wait. */
+const DELAY_MAX_MS = 2 ** 31 - 1
+/** For how long a height that somebody served is not served again: every member reads every frame. */
+const SERVED_AGAIN_MS = 300
+
+export type Driver = {
+  /** Recovers what this member signed, listens, and asks whether it missed anything. */
+  start(): Promise<void>
+  /**
+   * Takes a signed envelope, passes it on to the other members, and waits a while for its decision.
+   *
+   * @throws {UndecidedError} it is kept, and not decided yet: ask again.
+   * @throws {EnvelopeRefusedError | SequenceRefusedError | PoolFullError} and what the machine's `validate` throws.
+   */
+  submit(bytes: Uint8Array): Promise<Acknowledgement>
+  /** Stops stepping: after it nothing is signed, sent or written. */
+  stop(): void
+}
+
+export type DriverDependencies<State> = {
+  machine: Machine<State>
+  replica: Replica<State>
+  store: Store
+  transport: Transport
+  logger: Logger
+  clock: { nowMs(): number }
+  /** Signs a 32-byte digest with the member's key. */
+  sign(digest: Hex): Hex
+  /** Called once when the member must not go on: a broken invariant, a failed write, or its key seen elsewhere. */
+  onFatal(error: unknown): void
+}
+
+/** Carries out what the committee's core asks for: inputs in, effects out, in order (spec §5.2, §5.4). */
+export function createDriver<State>(deps: DriverDependencies<State>, { committee }: { committee: Committee }): Driver {
+  const { machine, replica, store, transport, logger, clock, sign, onFatal } = deps
+  const pool = createPool(machine)
+  const waiters = new Set<Waiter>()
+  const timers = new Set<NodeJS.Timeout>()
+  const served = new Map<bigint, number>()
+  const inputs: Input[] = []
+  let core = recoverCore()
+  let isStepping = false
+  let isStopped = false
+  /** The greatest height that somebody seems to have decided: a claim, which only makes this member ask. */
+  let heardOfHeight = 0n
+  let asksLeft = 0
+  let askTimer: NodeJS.Timeout | undefined
+  let dueTimer: NodeJS.Timeout | undefined
+  let heightAtLastTick = 0n
+  const handshaker = createHandshaker({
+    core: () => core,
+    sign,
+    send: (bytes) => send({ kind: 'handshake', bytes }),
+    onJoin() {
+      logger.info({ height: core.height }, 'a quorum knows of nothing newer than this store: this member joins')
+      feed({ kind: 'started', nowMs: clock.nowMs() })
+      announceWork()
+    },
+    onLost({ height, round }) {
+      store.halt(`the key ${committee.self} signed at height ${height}, round ${round} what this store does not know`)
+      stop()
+      onFatal(new KeyElsewhereError({ signer: committee.self }))
+    },
+  })
+
+  function recoverCore() {
+    const state = replica.state()
+    const parent = {
+      height: state.height,
+      commitDigest: state.parent,
+      timestampMs: state.timestampMs,
+      signers: committee.signers,
+      extensions: [],
+    }
+    return recover({ committee, parent, records: store.readWal().map(decodeRecord) })
+  }
+
+  function feed(input: Input): void {
+    if (isStopped) return
+    inputs.push(input)
+    if (isStepping) return
+    isStepping = true
+    try {
+      for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
+        const transition = step(core, next)
+        core = transition.state
+        perform(transition.effects)
+      }
+    } catch (error) {
+      stop()
+      onFatal(error)
+    } finally {
+      isStepping = false
+    }
+  }
+
+  function perform(effects: readonly Effect[]): void {
+    for (let index = 0; index < effects.length && !isStopped; ) {
+      const run = countPersists(effects, index)
+      // Records that stand together become durable together: one fsync.
+      if (run > 0) store.append(effects.slice(index, index + run).map(recordOf))
+      else performOne(effects[index]!)
+      index += Math.max(run, 1)
+    }
+  }
+
+  function performOne(effect: Exclude<Effect, { kind: 'persist' }> | Effect): void {
+    switch (effect.kind) {
+      case 'persist':
+        return store.append([recordOf(effect)])
+      case 'broadcast': {
+        const message = signMessage(effect.message, sign)
+        send({ kind: 'consensus', bytes: encodeMessage(message) })
+        inputs.push({ kind: 'messageReceived', message, nowMs: clock.nowMs() })
+        return
+      }
+      case 'relay':
+        for (const message of effect.messages) send({ kind: 'consensus', bytes: encodeMessage(message) })
+        return
+      case 'scheduleTimeout': {
+        const { timeout, delayMs } = effect
+        schedule(delayMs, () => feed({ kind: 'timeoutElapsed', timeout, nowMs: clock.nowMs() }))
+        return
+      }
+      case 'build':
+        return build(effect)
+      case 'execute':
+        return executeProposal(effect)
+      case 'decide':
+        return decide(effect)
+      case 'reportEvidence':
+        logger.error(
+          { signer: effect.a.signer, height: effect.a.height, kind: effect.a.kind },
+          'a member contradicts itself',
+        )
+        store.keepEvidence(encodeMessage(effect.a), encodeMessage(effect.b))
+        return
+      case 'halt':
+        store.halt(`the key ${committee.self} signed at height ${effect.message.height} what this store does not know`)
+        throw new KeyElsewhereError({ signer: committee.self })
+    }
+  }
+
+  function build({ height, round, earliestTimestampMs, extensions }: Extract<Effect, { kind: 'build' }>): void {
+    if (!hasWork()) return
+    const envelopes = pool.take(replica.state())
+    const now = BigInt(clock.nowMs())
+    const timestampMs = now > earliestTimestampMs ? now : earliestTimestampMs
+    const { commit } = replica.executeEnvelopes(envelopes, timestampMs)
+    const batch = envelopes.map(({ bytes }) => bytes)
+    inputs.push({ kind: 'proposalBuilt', height, round, timestampMs, batch, extensions, commit, nowMs: clock.nowMs() })
+  }
+
+  function executeProposal({ proposalId, proposal }: Extract<Effect, { kind: 'execute' }>): void {
+    let result: Extract<Input, { kind: 'executed' }>['result']
+    try {
+      result = replica.executeBlock(proposal).commit
+    } catch (error) {
+      if (!(error instanceof CoalitionError)) throw error
+      logger.warn({ code: error.code, reason: error.message, signer: proposal.signer }, 'a proposal was refused')
+      result = { refused: error.message }
+    }
+    inputs.push({ kind: 'executed', proposalId, result, nowMs: clock.nowMs() })
+  }
+
+  function decide({ commit, commitDigest, certificate, proposal }: Extract<Effect, { kind: 'decide' }>): void {
+    const envelopes = replica.decide({ commitDigest, certificate, proposal })
+    logger.info(
+      { height: commit.height, size: commit.logSize, round: certificate.round, envelopes: envelopes.length },
+      'decided',
+    )
+    clearTimers()
+    if (handshaker.isAsking()) handshaker.decided({ commit, certificate })
+    pool.prune(replica.state())
+    answerWaiters()
+    announceWork()
+  }
+
+  /** Ends the wait for everything that the last decision decided, or decided otherwise. */
+  function answerWaiters(): void {
+    const { sequences } = replica.state()
+    for (const waiter of waiters) {
+      const { submitter, sequence } = waiter.envelope.envelope
+      const last = sequences.get(submitter) ?? 0n
+      if (sequence > last) continue
+      waiters.delete(waiter)
+      const acknowledgement = replica.acknowledge(waiter.envelope.digest)
+      if (acknowledgement === undefined) waiter.reject(new SequenceRefusedError({ submitter, sequence, last }))
+      else waiter.resolve(acknowledgement)
+    }
+  }
+
+  const hasWork = (): boolean => {
+    const state = replica.state()
+    if (pool.hasWork(state)) return true
+    const dueAtMs = machine.dueAtMs(state.machine, { logSize: state.log.size })
+    return dueAtMs !== undefined && BigInt(clock.nowMs()) >= dueAtMs
+  }
+
+  /** Tells the core when there is something to decide, now or when the machine's next commit is due. */
+  function announceWork(): void {
+    if (dueTimer !== undefined) clearTimeout(dueTimer)
+    if (hasWork()) {
+      feed({ kind: 'workAvailable', nowMs: clock.nowMs() })
+      return
+    }
+    const state = replica.state()
+    const dueAtMs = machine.dueAtMs(state.machine, { logSize: state.log.size })
+    if (dueAtMs === undefined) return
+    const delayMs = Math.max(0, Number(dueAtMs) - clock.nowMs()) + 1
+    dueTimer = setTimeout(announceWork, Math.min(delayMs, DELAY_MAX_MS))
+  }
+
+  function receive(bytes: Uint8Array): void {
+    if (isStopped) return
+    const frame = decodeFrame(bytes)
+    switch (frame?.kind) {
+      case undefined:
+        logger.debug('dropped what is no frame')
+        return
+      case 'consensus':
+        return receiveMessage(frame.bytes)
+      case 'handshake':
+        return handshaker.receive(frame.bytes)
+      case 'envelope':
+        return receiveEnvelope(frame.bytes)
+      case 'behind':
+        return serve(frame.height + 1n)
+      case 'decided':
+        return receiveDecided(frame)
+    }
+  }
+
+  function receiveMessage(bytes: Uint8Array): void {
+    const authenticated = authenticate(bytes, { state: core })
+    if ('message' in authenticated) {
+      feed({ kind: 'messageReceived', message: authenticated.message, nowMs: clock.nowMs() })
+      catchUpTo(authenticated.message.height - 1n)
+      return
+    }
+    const { refused, header } = authenticated
+    if (refused === 'heightAhead' && header !== undefined) catchUpTo(header.height - 1n)
+    else if (refused === 'heightBehind' && header !== undefined) serve(header.height)
+    else if (refused !== 'duplicate') logger.debug({ refused, signer: header?.signer }, 'dropped a message')
+  }
+
+  function receiveEnvelope(bytes: Uint8Array): void {
+    try {
+      add(replica.verify(bytes))
+    } catch (error) {
+      if (!(error instanceof CoalitionError)) throw error
+      logger.debug({ code: error.code, reason: error.message }, 'dropped an envelope')
+    }
+  }
+
+  function add(envelope: VerifiedEnvelope): 'added' | 'known' {
+    const outcome = pool.add(envelope, replica.state())
+    if (outcome === 'known') return outcome
+    replica.remember(envelope)
+    announceWork()
+    return outcome
+  }
+
+  /** A commit that others decided: its certificate is checked and its batch executed before anything is believed. */
+  function receiveDecided({ record: text, envelopes, extensions }: Extract<Frame, { kind: 'decided' }>): void {
+    try {
+      const { commit, certificate, body } = decodeCommitRecord(text)
+      if (commit.height <= replica.state().height) {
+        // Somebody served what this member would have; a forged record does not silence it.
+        if (store.readRecord(commit.height) === text) served.set(commit.height, clock.nowMs())
+        return
+      }
+      const isNext = commit.height === core.height && commit.epoch === committee.epoch
+      if (!isNext || commit.component !== committee.component) return
+      // The batch is not covered by a signature of its sender: only the one that the commit names is executed.
+      const isOfCommit =
+        deriveListRoot(envelopes) === body.batchRoot && deriveListRoot(extensions) === body.extensionsRoot
+      if (!isOfCommit) return
+      const certified = verifyCertificate({ commit, certificate, signers: committee.signers })
+      const proposal = { parent: body.parent, timestampMs: commit.timestampMs, batch: envelopes, extensions }
+      if (replica.executeBlock(proposal).state.parent !== certified.digest) {
+        throw new Error(`height ${commit.height} was certified and executing it here gives another commit`)
+      }
+      feed({ kind: 'decidedReceived', certified, body, proposal, extensions: [], nowMs: clock.nowMs() })
+      // There may be more where it came from.
+      catchUpTo(commit.height + 1n)
+    } catch (error) {
+      if (error instanceof CoalitionError) {
+        logger.debug({ code: error.code, reason: error.message }, 'dropped a decision')
+        return
+      }
+      stop()
+      onFatal(error)
+    }
+  }
+
+  /** Sends decided heights from `first` on to whoever is behind. */
+  function serve(first: bigint): void {
+    const last = replica.state().height
+    for (let height = first; height <= last && height < first + SERVED_HEIGHTS_MAX; height++) {
+      if (clock.nowMs() - (served.get(height) ?? 0) < SERVED_AGAIN_MS) continue
+      const record = store.readRecord(height)
+      if (record === undefined) return
+      served.set(height, clock.nowMs())
+      send({ kind: 'decided', record, envelopes: store.readBatch(height), extensions: [] })
+    }
+    for (const [height, atMs] of served) if (clock.nowMs() - atMs >= SERVED_AGAIN_MS) served.delete(height)
+  }
+
+  /** Asks for decided heights, a few times, unless they arrive by themselves in a moment. */
+  function catchUpTo(height: bigint): void {
+    if (height <= replica.state().height) return
+    heardOfHeight = height
+    asksLeft = ASKS_MAX
+    askTimer ??= setInterval(askAgain, ASK_MS)
+  }
+
+  function askAgain(): void {
+    if (asksLeft > 0 && heardOfHeight > replica.state().height) {
+      asksLeft -= 1
+      ask()
+      return
+    }
+    clearInterval(askTimer)
+    askTimer = undefined
+  }
+
+  const ask = (): void => send({ kind: 'behind', height: replica.state().height })
+
+  /** A relay may have been lost, and then only this member has work: bounded, and only while nothing moves. */
+  function relayAgain(): void {
+    let room = RELAYED_AGAIN_MAX_BYTES
+    for (const { bytes } of pool.take(replica.state())) {
+      room -= bytes.length
+      if (room < 0) return
+      send({ kind: 'envelope', bytes })
+    }
+  }
+
+  function send(frame: Frame): void {
+    transport.broadcast(encodeFrame(frame)).catch((error: Error) => {
+      logger.warn({ reason: error.message, kind: frame.kind }, 'a frame was not sent; it will be sent again')
+    })
+  }
+
+  function schedule(delayMs: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      act()
+    }, delayMs)
+    timers.add(timer)
+  }
+
+  function clearTimers(): void {
+    for (const timer of timers) clearTimeout(timer)
+    timers.clear()
+  }
+
+  function stop(): void {
+    isStopped = true
+    clearTimers()
+    clearInterval(retransmission)
+    clearInterval(askTimer)
+    if (dueTimer !== undefined) clearTimeout(dueTimer)
+  }
+
+  const retransmission = setInterval(() => {
+    feed({ kind: 'retransmitDue', nowMs: clock.nowMs() })
+    if (handshaker.isAsking()) handshaker.requestDue()
+    if (core.height === heightAtLastTick) relayAgain()
+    // Work and no progress: perhaps the others decided it, and have had nothing to say since.
+    if (core.height === heightAtLastTick && (core.isActive || hasWork())) ask()
+    heightAtLastTick = core.height
+  }, RETRANSMIT_MS)
+
+  return {
+    async start() {
+      await transport.listen(receive)
+      handshaker.requestDue()
+      ask()
+      catchUpTo(replica.state().height + 1n) // whoever was away cannot know by how much
+      announceWork()
+    },
+
+    async submit(bytes) {
+      const envelope = replica.verify(bytes)
+      const { submitter, sequence } = envelope.envelope
+      const decided = replica.acknowledge(envelope.digest)
+      if (decided !== undefined) return decided
+      if (add(envelope) === 'added') send({ kind: 'envelope', bytes })
+      // A committee of one decides before `add` returns.
+      const atOnce = replica.acknowledge(envelope.digest)
+      if (atOnce !== undefined) return atOnce
+      // A gap may stay open for ever: only what is next keeps its caller waiting.
+      const next = (replica.state().sequences.get(submitter) ?? 0n) + 1n
+      if (sequence > next) throw new UndecidedError({ reason: `sequence ${next} comes before it` })
+      return await new Promise<Acknowledgement>((resolve, reject) => {
+        const waiter: Waiter = {
+          envelope,
+          resolve: (acknowledgement) => end(() => resolve(acknowledgement)),
+          reject: (error) => end(() => reject(error)),
+        }
+        const end = (answer: () => void): void => {
+          clearTimeout(timer)
+          waiters.delete(waiter)
+          answer()
+        }
+        const timer = setTimeout(
+          () => waiter.reject(new UndecidedError({ reason: 'no quorum has decided it yet' })),
+          WAIT_MAX_MS,
+        )
+        timer.unref()
+        waiters.add(waiter)
+      })
+    },
+
+    stop,
+  }
+}
+
+type Waiter = {
+  envelope: VerifiedEnvelope
+  resolve(acknowledgement: Acknowledgement): void
+  reject(error: CoalitionError): void
+}
+
+export class UndecidedError extends CoalitionError {
+  constructor({ reason }: { reason: string }) {
+    super('UNDECIDED', `The envelope is not decided: ${reason}.`, {
+      fix: 'Ask again: the envelope waits with the members, and a repeat counts once.',
+      kind: 'refused',
+      isRetryable: true,
+    })
+  }
+}
+
+export class KeyElsewhereError extends CoalitionError {
+  constructor({ signer }: { signer: Hex }) {
+    super('KEY_ELSEWHERE', `The key ${signer} signs somewhere else, too, or this store was restored from a backup.`, {
+      fix: 'This member has stopped for good: find the other process, then return by rotation with a fresh key.',
+      kind: 'refused',
+    })
+  }
+}
+
+function countPersists(effects: readonly Effect[], from: number): number {
+  let count = 0
+  while (effects[from + count]?.kind === 'persist') count++
+  return count
+}
+
+function recordOf(effect: Effect): Uint8Array {
+  if (effect.kind !== 'persist') throw new Error('not a persist effect')
+  return encodeRecord(effect.record)
+}

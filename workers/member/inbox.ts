@@ -1,0 +1,48 @@
+import { type Job, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import { encodeAcknowledgement } from '../../protocol/wire/acknowledgement.ts'
+import { commandQueueName, decodeCommandJob, KEEP_FINISHED_JOBS } from '../queues.ts'
+import { toJobError } from '../runtime/jobError.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Driver } from './driver.ts'
+
+/** Envelopes that wait for their decision at once. */
+const CONCURRENCY = 128
+/** A job whose member died is given to its successor after about this long. */
+const LOCK_DURATION_MS = 10_000
+const STALLED_INTERVAL_MS = 5_000
+
+/**
+ * Takes this member's command jobs. A job lasts until its envelope is decided, and its result is the acknowledgement:
+ * run twice, it gives the same one.
+ */
+export function createInbox(
+  { redis, driver, logger }: { redis: Redis; driver: Driver; logger: Logger },
+  { component, signer }: { component: Hex; signer: Hex },
+): { close(): Promise<void> } {
+  const worker = new Worker(
+    commandQueueName({ component, signer }),
+    async (job: Job<unknown>): Promise<string> => {
+      try {
+        const { envelope } = decodeCommandJob(job.data)
+        return encodeAcknowledgement(await driver.submit(fromHex(envelope)))
+      } catch (error) {
+        throw toJobError(error)
+      }
+    },
+    {
+      connection: redis,
+      concurrency: CONCURRENCY,
+      lockDuration: LOCK_DURATION_MS,
+      stalledInterval: STALLED_INTERVAL_MS,
+      removeOnComplete: KEEP_FINISHED_JOBS,
+      removeOnFail: KEEP_FINISHED_JOBS,
+    },
+  )
+  worker.on('error', (error) => logger.warn({ reason: error.message }, 'the command queue reported an error'))
+  return {
+    // Envelopes that are not decided yet go back to the queue: forced, because their jobs would wait for ever.
+    close: () => worker.close(true),
+  }
+}

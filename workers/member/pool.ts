@@ -1,0 +1,135 @@
+import { BATCH_COUNT_MAX } from '../../committee/codec.ts'
+import { applyEnvelope, BATCH_SIZE_MAX_BYTES, type ComponentState } from '../../committee/execution.ts'
+import type { Hex } from '../../protocol/bytes.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
+import type { Machine } from '../../protocol/machine.ts'
+import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
+
+/** Bytes of envelopes that a member holds for the future at the most. */
+export const POOL_SIZE_MAX_BYTES = 64 << 20
+/** Bytes of one submitter's envelopes in it at the most, so that none can take the room of the others. */
+export const POOL_SHARE_MAX_BYTES = 8 << 20
+/** How far ahead of its last decided sequence a submitter may send. */
+export const POOL_SEQUENCES_AHEAD_MAX = 256n
+
+export class PoolFullError extends CoalitionError {
+  constructor({ reason }: { reason: string }) {
+    super('POOL_FULL', `This member cannot take another envelope now: ${reason}.`, {
+      fix: 'Wait for acknowledgements of what you sent, then send it again.',
+      kind: 'refused',
+      isRetryable: true,
+    })
+  }
+}
+
+export type Pool<State> = {
+  /**
+   * Keeps a verified envelope until it is decided; one that is kept already is kept once.
+   *
+   * @throws {SequenceRefusedError} that sequence is decided already.
+   * @throws {PoolFullError} there is no room, or it is too far ahead.
+   * @throws what the machine's `validate` throws, where it is its submitter's next.
+   */
+  add(envelope: VerifiedEnvelope, state: ComponentState<State>): 'added' | 'known'
+  /** Envelopes that apply to `state` one after the other, in a fair order, up to a batch's bound. */
+  take(state: ComponentState<State>): VerifiedEnvelope[]
+  /** Whether `take` would give any. */
+  hasWork(state: ComponentState<State>): boolean
+  /** Forgets what `state` has decided. */
+  prune(state: ComponentState<State>): void
+}
+
+/** What waits to be proposed: bounded in bytes, and by submitter in sequences. */
+export function createPool<State>(machine: Machine<State>): Pool<State> {
+  const bySubmitter = new Map<Hex, Map<bigint, VerifiedEnvelope>>()
+  let sizeBytes = 0
+
+  const lastOf = (state: ComponentState<State>, submitter: Hex): bigint => state.sequences.get(submitter) ?? 0n
+
+  function drop(submitter: Hex, sequence: bigint): void {
+    const waiting = bySubmitter.get(submitter)
+    const dropped = waiting?.get(sequence)
+    if (waiting === undefined || dropped === undefined) return
+    sizeBytes -= dropped.bytes.length
+    waiting.delete(sequence)
+    if (waiting.size === 0) bySubmitter.delete(submitter)
+  }
+
+  /** Drops the submitter's own envelopes that are farther away, if that makes room for `added`. */
+  function makeRoom(waiting: Map<bigint, VerifiedEnvelope>, { envelope, bytes }: VerifiedEnvelope): void {
+    let share = [...waiting.values()].reduce((sum, each) => sum + each.bytes.length, bytes.length)
+    let total = sizeBytes + bytes.length
+    const farthestFirst = [...waiting.keys()].sort((a, b) => Number(b - a))
+    for (const sequence of farthestFirst) {
+      if ((share <= POOL_SHARE_MAX_BYTES && total <= POOL_SIZE_MAX_BYTES) || sequence < envelope.sequence) break
+      const size = waiting.get(sequence)!.bytes.length
+      drop(envelope.submitter, sequence)
+      share -= size
+      total -= size
+    }
+    if (share > POOL_SHARE_MAX_BYTES) throw new PoolFullError({ reason: 'this submitter’s share of it is full' })
+    if (total > POOL_SIZE_MAX_BYTES) throw new PoolFullError({ reason: 'its memory is full' })
+  }
+
+  return {
+    add(added, state) {
+      const { envelope, bytes, digest } = added
+      const { submitter, sequence } = envelope
+      const last = lastOf(state, submitter)
+      if (sequence <= last) throw new SequenceRefusedError({ submitter, sequence, last })
+      const waiting = bySubmitter.get(submitter) ?? new Map<bigint, VerifiedEnvelope>()
+      const held = waiting.get(sequence)
+      if (held?.digest === digest) return 'known'
+      if (held !== undefined) throw new PoolFullError({ reason: `another envelope of sequence ${sequence} waits` })
+      if (sequence > last + POOL_SEQUENCES_AHEAD_MAX) {
+        throw new PoolFullError({ reason: `sequence ${sequence} is too far ahead` })
+      }
+      // The submitter's authority is checked now even where its turn is later: strangers get no room.
+      applyEnvelope(machine, {
+        state: { machine: state.machine, sequences: new Map(state.sequences).set(submitter, sequence - 1n) },
+        envelope,
+        context: { height: state.height + 1n, timestampMs: state.timestampMs + 1n },
+      })
+      makeRoom(waiting, added)
+      bySubmitter.set(submitter, waiting.set(sequence, added))
+      sizeBytes += bytes.length
+      return 'added'
+    },
+
+    take(state) {
+      const taken: VerifiedEnvelope[] = []
+      let room = BATCH_SIZE_MAX_BYTES
+      let commandState: Pick<ComponentState<State>, 'sequences' | 'machine'> = state
+      const context = { height: state.height + 1n, timestampMs: state.timestampMs + 1n }
+      // One envelope of each submitter in turn, so that none can crowd out the others.
+      let turn = [...bySubmitter.keys()]
+      while (turn.length > 0 && taken.length < BATCH_COUNT_MAX) {
+        turn = turn.filter((submitter) => {
+          const sequence = (commandState.sequences.get(submitter) ?? 0n) + 1n
+          const next = bySubmitter.get(submitter)?.get(sequence)
+          if (taken.length === BATCH_COUNT_MAX || next === undefined || next.bytes.length > room) return false
+          try {
+            commandState = applyEnvelope(machine, { state: commandState, envelope: next.envelope, context }).state
+          } catch (error) {
+            if (!(error instanceof CoalitionError)) throw error
+            drop(submitter, sequence) // the state has moved on and refuses it now
+            return false
+          }
+          taken.push(next)
+          room -= next.bytes.length
+          return true
+        })
+      }
+      return taken
+    },
+
+    hasWork: (state) => [...bySubmitter].some(([submitter, waiting]) => waiting.has(lastOf(state, submitter) + 1n)),
+
+    prune(state) {
+      for (const [submitter, waiting] of bySubmitter) {
+        const last = lastOf(state, submitter)
+        for (const sequence of waiting.keys()) if (sequence <= last) drop(submitter, sequence)
+      }
+    },
+  }
+}

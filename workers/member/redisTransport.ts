@@ -1,0 +1,94 @@
+import type { Redis } from 'ioredis'
+import type { Hex } from '../../protocol/bytes.ts'
+import { protocolStreamName } from '../queues.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { FRAME_SIZE_MAX_BYTES, type Transport } from './transport.ts'
+
+/** Redis drops frames that are older; whoever was away longer catches up from its peers instead. */
+const FRAME_AGE_MAX_MS = 30_000
+const READ_FRAMES_MAX = 8
+const READ_BLOCK_MS = 1000
+const RETRY_DELAY_MS = 250
+
+type StreamRead = [stream: Buffer, frames: [id: Buffer, fields: Buffer[]][]][] | null
+
+/**
+ * One broadcast stream a component: every member reads all of it from its own position, which is the fastest of the
+ * ways to carry a round through Redis, and keeps no state there that could be lost.
+ */
+export function createRedisTransport(
+  { redis, logger }: { redis: Redis; logger: Logger },
+  { component }: { component: Hex },
+): Transport {
+  const stream = protocolStreamName({ component })
+  // A blocking read holds its connection, so it has one of its own.
+  const reader = redis.duplicate()
+  reader.on('error', () => {}) // the shared connection logs it
+  // What cannot be sent now is not sent later: members say again what still matters, and a queue here would only grow.
+  const writer = redis.duplicate({
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  })
+  writer.on('error', () => {})
+  let isClosed = false
+  let reading = Promise.resolve()
+
+  /** Redis counts ids from anew when it lost its data: whoever starts, or starts again, starts behind the newest. */
+  async function readNewestId(): Promise<string> {
+    const [newest] = await redis.xrevrange(stream, '+', '-', 'COUNT', 1)
+    return newest?.[0] ?? '0'
+  }
+
+  async function readForever(receive: (frame: Uint8Array) => void, from: string): Promise<void> {
+    let position: string | undefined = from
+    while (!isClosed) {
+      try {
+        position ??= await readNewestId()
+        const read: StreamRead = await reader.xreadBuffer(
+          'COUNT',
+          READ_FRAMES_MAX,
+          'BLOCK',
+          READ_BLOCK_MS,
+          'STREAMS',
+          stream,
+          position,
+        )
+        for (const [id, fields] of read?.[0]?.[1] ?? []) {
+          position = id.toString()
+          const frame = fields[1]
+          if (frame !== undefined && frame.length <= FRAME_SIZE_MAX_BYTES) hand(receive, frame)
+        }
+      } catch (error) {
+        if (isClosed) return
+        logger.warn({ reason: (error as Error).message }, 'reading the protocol stream failed')
+        position = undefined
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS))
+      }
+    }
+  }
+
+  function hand(receive: (frame: Uint8Array) => void, frame: Buffer): void {
+    try {
+      receive(new Uint8Array(frame))
+    } catch (error) {
+      logger.error({ err: error }, 'a frame could not be handled')
+    }
+  }
+
+  return {
+    async broadcast(frame) {
+      await writer.xadd(stream, 'MINID', '~', Date.now() - FRAME_AGE_MAX_MS, '*', 'f', Buffer.from(frame))
+    },
+    async listen(receive) {
+      if (writer.status !== 'ready') await new Promise((resolve) => writer.once('ready', resolve))
+      reading = readForever(receive, await readNewestId())
+    },
+    async close() {
+      isClosed = true
+      reader.disconnect()
+      writer.disconnect()
+      await reading
+    },
+  }
+}

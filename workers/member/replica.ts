@@ -1,0 +1,129 @@
+import {
+  BatchRefusedError,
+  type ComponentState,
+  createGenesis,
+  type Executed,
+  execute,
+} from '../../committee/execution.ts'
+import { decodeSnapshot, encodeSnapshot } from '../../committee/snapshot.ts'
+import type { Block } from '../../committee/types.ts'
+import { type Hex, toHex } from '../../protocol/bytes.ts'
+import { appendToTiles } from '../../protocol/log/appendToTiles.ts'
+import { proveInclusionInList } from '../../protocol/log/listProof.ts'
+import { hashLeaf } from '../../protocol/log/treeHash.ts'
+import type { Machine } from '../../protocol/machine.ts'
+import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
+import type { Certificate } from '../../protocol/wire/certificate.ts'
+import { decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+import { type VerifiedEnvelope, verifyEnvelope } from '../../protocol/wire/envelope.ts'
+import type { Store } from './store.ts'
+
+/** Bytes of verified envelopes that are remembered, so that one that came by queue is not verified again in a proposal. */
+const REMEMBERED_MAX_BYTES = 32 << 20
+/** Executions of the current height that are kept until one of them is decided. */
+const EXECUTIONS_MAX = 16
+
+export type Replica<State> = ReturnType<typeof openReplica<State>>
+
+/** This member's copy of its component: the state in memory, everything decided in the store. */
+export function openReplica<State>(
+  { machine, store }: { machine: Machine<State>; store: Store },
+  { component, parameters }: { component: Hex; parameters: Uint8Array },
+) {
+  const snapshot = store.readState()
+  let state: ComponentState<State> =
+    snapshot === undefined ? createGenesis(machine, { component, parameters }) : decodeSnapshot(machine, snapshot)
+  store.verifyLog(state.log)
+  const remembered = new Map<Hex, VerifiedEnvelope>()
+  const executions = new Map<Hex, Executed<State> & { envelopes: readonly VerifiedEnvelope[] }>()
+
+  let rememberedBytes = 0
+
+  /** @throws {EnvelopeRefusedError} */
+  const verify = (bytes: Uint8Array): VerifiedEnvelope =>
+    remembered.get(nameOf(bytes)) ?? verifyEnvelope(bytes, { component })
+
+  /** Only what the pool took or a member proposed: a stranger's envelope gets no room. */
+  function remember(envelope: VerifiedEnvelope): void {
+    const name = nameOf(envelope.bytes)
+    if (remembered.has(name)) return
+    remembered.set(name, envelope)
+    rememberedBytes += envelope.bytes.length
+    for (const [oldest, { bytes }] of remembered) {
+      if (rememberedBytes <= REMEMBERED_MAX_BYTES) break
+      remembered.delete(oldest)
+      rememberedBytes -= bytes.length
+    }
+  }
+
+  function forget(envelope: VerifiedEnvelope): void {
+    if (remembered.delete(nameOf(envelope.bytes))) rememberedBytes -= envelope.bytes.length
+  }
+
+  function executeEnvelopes(envelopes: readonly VerifiedEnvelope[], timestampMs: bigint): Executed<State> {
+    const executed = execute(machine, { state, batch: { envelopes, timestampMs, extensions: [] } })
+    const oldest = executions.keys().next().value
+    if (executions.size >= EXECUTIONS_MAX && oldest !== undefined) executions.delete(oldest)
+    executions.set(executed.state.parent, { ...executed, envelopes })
+    return executed
+  }
+
+  /** @throws {EnvelopeRefusedError | BatchRefusedError} the block cannot be executed on the current state. */
+  function executeBlock({ parent, timestampMs, batch, extensions }: Block): Executed<State> {
+    if (parent !== state.parent) throw new BatchRefusedError({ reason: 'it has another parent' })
+    if (extensions.length > 0) throw new BatchRefusedError({ reason: 'this component’s votes carry no extensions' })
+    const envelopes = batch.map(verify)
+    envelopes.forEach(remember)
+    return executeEnvelopes(envelopes, timestampMs)
+  }
+
+  return {
+    state: (): ComponentState<State> => state,
+    verify,
+    remember,
+    executeEnvelopes,
+
+    executeBlock,
+
+    /** Makes a decided commit durable and moves on to the next height. */
+    decide(decision: { commitDigest: Hex; certificate: Certificate; proposal: Block }): readonly VerifiedEnvelope[] {
+      const { commitDigest, certificate, proposal } = decision
+      // It was executed here before the vote, but many other proposals may have been since.
+      if (!executions.has(commitDigest)) executeBlock(proposal)
+      const executed = executions.get(commitDigest)
+      if (executed === undefined) throw new Error(`${commitDigest} was decided and executing it gives another commit`)
+      const { commit, body, entries, leafHashes, envelopes } = executed
+      store.decide({
+        height: commit.height,
+        record: encodeCommitRecord({ commit, body, certificate }),
+        anchor: commit.anchor,
+        envelopes,
+        firstEntry: state.log.size,
+        entries,
+        tiles: appendToTiles(state.log, leafHashes).appends,
+        state: encodeSnapshot(machine, executed.state),
+      })
+      state = executed.state
+      executions.clear()
+      envelopes.forEach(forget)
+      return envelopes
+    },
+
+    /** The proof that an envelope was decided, or undefined where it was not. */
+    acknowledge(digest: Hex): Acknowledgement | undefined {
+      const place = store.findEnvelope(digest)
+      if (place === undefined) return undefined
+      const record = store.readRecord(place.height)
+      if (record === undefined) throw new Error(`height ${place.height} has envelopes and no record`)
+      const leafHashes = store.readBatch(place.height).map(hashLeaf)
+      return {
+        record: decodeCommitRecord(record),
+        index: place.position,
+        count: leafHashes.length,
+        proof: proveInclusionInList(leafHashes, place.position),
+      }
+    },
+  }
+}
+
+const nameOf = (bytes: Uint8Array): Hex => toHex(hashLeaf(bytes))

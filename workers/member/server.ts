@@ -1,0 +1,162 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isHex } from '../../protocol/bytes.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
+import { encodeEntryBundle } from '../../protocol/log/entryBundle.ts'
+import { cutTile, TILE_WIDTH, tileWidth } from '../../protocol/log/tile.ts'
+import { decodeTilePath } from '../../protocol/log/tilePath.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Store } from './store.ts'
+
+/** What the server reads; it writes nothing. */
+export type LogView = {
+  store: Pick<Store, 'readRecord' | 'readNewestAnchor' | 'readTile' | 'readEntries'>
+  /** Leaves that are certified and durable. */
+  size(): bigint
+  /** Last decided height; 0 before the first. */
+  height(): bigint
+  /** The newest checkpoint, signed by this member. */
+  checkpoint(): Uint8Array
+  /** Last decided sequence; 0 of a stranger. */
+  sequence(submitter: `0x${string}`): bigint
+}
+
+type Resource = { body: Uint8Array | string; type: string; isImmutable: boolean }
+
+const HEADERS_TIMEOUT_MS = 5_000
+const CONNECTIONS_MAX = 512
+
+/**
+ * A member's log, read-only: C2SP tlog-tiles under the root, and each commit with its certificate (spec §6).
+ *
+ * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, `/commit/HEIGHT`, `/commit/anchor`,
+ * `/submitter/ADDRESS` (its last sequence) and `/health`.
+ */
+export async function startServer(
+  { view, logger }: { view: LogView; logger: Logger },
+  { host, port }: { host: string; port: number },
+): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    try {
+      answer(request, response, view)
+    } catch (error) {
+      logger.error({ err: error, path: request.url }, 'serving failed')
+      if (!response.headersSent) send(response, { status: 500, body: 'internal error\n' })
+    }
+  })
+  server.headersTimeout = HEADERS_TIMEOUT_MS
+  server.requestTimeout = HEADERS_TIMEOUT_MS
+  server.maxConnections = CONNECTIONS_MAX
+  await listen(server, { host, port })
+  server.on('error', (error) => logger.error({ err: error }, 'the log server reported an error'))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port')
+  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return {
+    url: `http://${shown}:${address.port}`,
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error === undefined ? resolve() : reject(error)))
+        server.closeAllConnections()
+      }),
+  }
+}
+
+export class PortTakenError extends CoalitionError {
+  constructor({ host, port, cause }: { host: string; port: number; cause: unknown }) {
+    super('PORT_TAKEN', `The member cannot listen on ${host}:${port}.`, {
+      fix: 'Set HTTP_PORT to a free port and HTTP_HOST to an address of this machine.',
+      cause,
+    })
+  }
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => reject(new PortTakenError({ host, port, cause })))
+    server.listen({ host, port }, resolve)
+  })
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, view: LogView): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    send(response, { status: 405, body: 'read-only: GET or HEAD\n' })
+    return
+  }
+  const resource = find((request.url ?? '/').slice(1), view)
+  if (resource === undefined) {
+    send(response, { status: 404, body: 'not in this log\n' })
+    return
+  }
+  const { body, type, isImmutable } = resource
+  response.setHeader('content-type', type)
+  response.setHeader('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+  // Anyone may read, a browser’s explorer too.
+  response.setHeader('access-control-allow-origin', '*')
+  send(response, { status: 200, body: request.method === 'HEAD' ? '' : body })
+}
+
+function send(response: ServerResponse, { status, body }: { status: number; body: Uint8Array | string }): void {
+  response.statusCode = status
+  response.end(body)
+}
+
+const HEIGHT_PATTERN = /^[1-9][0-9]{0,18}$/
+
+function find(path: string, view: LogView): Resource | undefined {
+  const [room, rest = ''] = split(path)
+  switch (room) {
+    case 'checkpoint':
+      return rest === ''
+        ? { body: view.checkpoint(), type: 'text/plain; charset=utf-8', isImmutable: false }
+        : undefined
+    case 'tile':
+      return findTile(path, view)
+    case 'commit':
+      return findCommit(rest, view)
+    case 'submitter':
+      if (!isHex(rest, 20)) return undefined
+      return { body: view.sequence(rest).toString(), type: 'text/plain; charset=utf-8', isImmutable: false }
+    case 'health':
+      if (rest !== '') return undefined
+      return {
+        body: JSON.stringify({ height: view.height().toString(), size: view.size().toString() }),
+        type: 'application/json',
+        isImmutable: false,
+      }
+    default:
+      return undefined
+  }
+}
+
+function findCommit(name: string, { store, height }: LogView): Resource | undefined {
+  const isNewest = name === 'anchor'
+  if (!isNewest && (!HEIGHT_PATTERN.test(name) || BigInt(name) > height())) return undefined
+  const record = isNewest ? store.readNewestAnchor() : store.readRecord(BigInt(name))
+  return record === undefined ? undefined : { body: record, type: 'application/json', isImmutable: !isNewest }
+}
+
+function findTile(path: string, { store, size }: LogView): Resource | undefined {
+  let tile: ReturnType<typeof decodeTilePath>
+  try {
+    tile = decodeTilePath(path)
+  } catch (error) {
+    if (!(error instanceof CoalitionError)) throw error
+    return undefined
+  }
+  const { level, index, width } = tile
+  const type = 'application/octet-stream'
+  const widthNow = tileWidth({ level: level === 'entries' ? 0 : level, index, size: size() })
+  if (width > widthNow) return undefined
+  if (level === 'entries') {
+    const start = index * BigInt(TILE_WIDTH)
+    const entries = store.readEntries({ start, end: start + BigInt(width) })
+    return { body: encodeEntryBundle(entries), type, isImmutable: true }
+  }
+  const hashes = store.readTile(level, index)
+  return hashes === undefined ? undefined : { body: cutTile(hashes, width), type, isImmutable: true }
+}
+
+function split(path: string): [string, string?] {
+  const slash = path.indexOf('/')
+  return slash < 0 ? [path] : [path.slice(0, slash), path.slice(slash + 1)]
+}

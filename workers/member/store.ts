@@ -1,0 +1,419 @@
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type Hex, isEqualBytes, toHex } from '../../protocol/bytes.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
+import { appendToTiles, type TileAppend } from '../../protocol/log/appendToTiles.ts'
+import { type CompactRange, EMPTY_RANGE } from '../../protocol/log/compactRange.ts'
+import { HASH_SIZE_BYTES, hashLeaf } from '../../protocol/log/treeHash.ts'
+import { rootOf } from '../../protocol/log/treeRoot.ts'
+import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+
+const FILE_NAME = 'member.sqlite'
+/** Changes when what is stored changes its form. */
+const STORE_VERSION = 1
+/** Entries that are hashed in one go when the log is verified. */
+const VERIFIED_AT_ONCE = 4096
+
+export type StoreIdentity = {
+  /** Component key. */
+  component: Hex
+  /** The member whose store it is. */
+  signer: Hex
+}
+
+/** One decided height, as the store keeps it; each part in the codec of its own room. */
+export type StoredDecision = {
+  height: bigint
+  /** JSON of `encodeCommitRecord`. */
+  record: string
+  /** Encoded envelopes, in the order of the batch. */
+  envelopes: readonly { digest: Hex; bytes: Uint8Array }[]
+  anchor: boolean
+  /** Index of the first of `entries`. */
+  firstEntry: bigint
+  entries: readonly Uint8Array[]
+  /** What the entries add to the log's tiles. */
+  tiles: readonly TileAppend[]
+  /** Everything that the next height is computed from. */
+  state: Uint8Array
+}
+
+export class StoreError extends CoalitionError {
+  constructor({ reason, fix, cause }: { reason: string; fix: string; cause?: unknown }) {
+    super('STORE', `The member's store cannot be used: ${reason}.`, { fix, cause })
+  }
+}
+
+export class StoreDamagedError extends CoalitionError {
+  constructor({ record, reason }: { record: string; reason: string }) {
+    super('STORE_DAMAGED', `The member's store is damaged at ${record}: ${reason}.`, {
+      fix: 'Do not run this member again: a store that lost anything could make it contradict itself. Rotate to a fresh key.',
+      kind: 'refused',
+    })
+  }
+}
+
+const SCHEMA = `
+  CREATE TABLE meta (version INTEGER NOT NULL, component TEXT NOT NULL, signer TEXT NOT NULL, halted TEXT) STRICT;
+  CREATE TABLE evidence (a BLOB NOT NULL, b BLOB NOT NULL, UNIQUE (a, b)) STRICT;
+  CREATE TABLE wal (id INTEGER PRIMARY KEY, record BLOB NOT NULL, chain BLOB NOT NULL) STRICT;
+  CREATE TABLE wal_base (only INTEGER PRIMARY KEY CHECK (only = 0), id INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
+  CREATE TABLE decisions (height INTEGER PRIMARY KEY, record TEXT NOT NULL, anchor INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
+  CREATE TABLE envelopes (height INTEGER, position INTEGER, digest TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, PRIMARY KEY (height, position)) STRICT, WITHOUT ROWID;
+  CREATE TABLE entries (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE tiles (level INTEGER, position INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
+  CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 0), height INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
+  CREATE INDEX anchored ON decisions (height) WHERE anchor = 1;
+`
+
+export type Store = ReturnType<typeof openStore>
+
+/**
+ * Creates a member's store: once, and never over another (spec §5.4).
+ *
+ * @throws {StoreError} there is one already, or the folder cannot be written.
+ */
+export function initStore({ dir, component, signer }: StoreIdentity & { dir: string }): void {
+  const path = join(dir, FILE_NAME)
+  if (existsSync(path)) {
+    throw new StoreError({
+      reason: `${path} exists already`,
+      fix: 'Start the member with it; a member that lost its store returns by rotation, with a fresh key.',
+    })
+  }
+  // Made under another name first: a store that is there is whole.
+  const draft = `${path}.draft`
+  let db: DatabaseSync
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    rmSync(draft, { force: true })
+    db = openDatabase(draft)
+  } catch (cause) {
+    throw new StoreError({
+      reason: `${path} cannot be written`,
+      fix: 'Give a folder that this user may write to.',
+      cause,
+    })
+  }
+  try {
+    db.exec(`BEGIN EXCLUSIVE; ${SCHEMA}`)
+    db.prepare('INSERT INTO meta VALUES (?, ?, ?, NULL)').run(STORE_VERSION, component, signer)
+    db.prepare('INSERT INTO wal_base VALUES (0, 0, ?)').run(new Uint8Array(32))
+    db.exec('COMMIT')
+  } finally {
+    db.close()
+  }
+  renameSync(draft, path)
+  syncFolder(dir)
+}
+
+/** A file's name is durable when its folder is. */
+function syncFolder(dir: string): void {
+  const folder = openSync(dir, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+/**
+ * Opens a member's store and holds it alone. What `append` or `decide` returned from is durable.
+ *
+ * @throws {StoreError} there is none, it is another member's, or another process holds it.
+ * @throws {StoreDamagedError} a record's checksum or chain hash is wrong: it is named, and nothing is skipped.
+ */
+export function openStore({ dir, component, signer }: StoreIdentity & { dir: string }) {
+  const path = join(dir, FILE_NAME)
+  if (!existsSync(path)) {
+    throw new StoreError({
+      reason: `${path} does not exist`,
+      fix: 'Create it once, with `init`; a member that lost its store returns by rotation, with a fresh key.',
+    })
+  }
+  const db = openExclusively(path)
+  try {
+    assertIdentity(db, { component, signer })
+    verifyDatabase(db)
+    let walTail = verifyWal(db)
+    verifyDecisions(db)
+    return createHandle(db, { walTail: () => walTail, setWalTail: (tail) => (walTail = tail) })
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+type WalTail = { id: number; chain: Uint8Array }
+
+function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(tail: WalTail): void }) {
+  const insertWal = db.prepare('INSERT INTO wal VALUES (?, ?, ?)')
+  const insertDecision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?)')
+  const insertEnvelope = db.prepare('INSERT INTO envelopes VALUES (?, ?, ?, ?)')
+  const insertEntry = db.prepare('INSERT INTO entries VALUES (?, ?)')
+  const appendTile = db.prepare(
+    'INSERT INTO tiles VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hashes = CAST(hashes || excluded.hashes AS BLOB) RETURNING length(hashes) AS size',
+  )
+  const putState = db.prepare('INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?)')
+  const selectDecision = db.prepare('SELECT record FROM decisions WHERE height = ?')
+  const selectNewestAnchor = db.prepare('SELECT record FROM decisions WHERE anchor = 1 ORDER BY height DESC LIMIT 1')
+  const selectChain = db.prepare('SELECT chain FROM decisions WHERE height = ?')
+  const selectBatch = db.prepare('SELECT bytes FROM envelopes WHERE height = ? ORDER BY position')
+  const selectPlace = db.prepare('SELECT height, position FROM envelopes WHERE digest = ?')
+  const selectEntries = db.prepare('SELECT bytes FROM entries WHERE position >= ? AND position < ? ORDER BY position')
+  const selectTile = db.prepare('SELECT hashes FROM tiles WHERE level = ? AND position = ?')
+  const selectState = db.prepare('SELECT bytes, checksum FROM state')
+
+  const transaction = (write: () => void): void => {
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      write()
+      db.exec('COMMIT')
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  return {
+    /** Makes `records` durable, in order, in one transaction. */
+    append(records: readonly Uint8Array[]): void {
+      let { id, chain } = wal.walTail()
+      transaction(() => {
+        for (const record of records) {
+          id += 1
+          chain = chainHash(chain, record)
+          insertWal.run(id, record, chain)
+        }
+      })
+      wal.setWalTail({ id, chain })
+    },
+
+    /** Every record since the last decision, oldest first. */
+    readWal: (): Uint8Array[] =>
+      db
+        .prepare('SELECT record FROM wal ORDER BY id')
+        .all()
+        .map((row) => bytesOf(row.record)),
+
+    /** Makes a decision durable, whole or not at all, and with it forgets the write-ahead log that led to it. */
+    decide(decision: StoredDecision): void {
+      const { height, record, anchor, envelopes, entries, firstEntry, tiles, state } = decision
+      const tail = wal.walTail()
+      transaction(() => {
+        const before = selectChain.get(height - 1n)
+        const previous = before === undefined ? new Uint8Array(32) : bytesOf(before.chain)
+        insertDecision.run(height, record, anchor ? 1 : 0, chainHash(previous, Buffer.from(record)))
+        envelopes.forEach(({ digest, bytes }, position) => {
+          insertEnvelope.run(height, position, digest, bytes)
+        })
+        entries.forEach((entry, offset) => {
+          insertEntry.run(firstEntry + BigInt(offset), entry)
+        })
+        for (const { level, index, offset, hashes } of tiles) {
+          const size = appendTile.get(level, index, hashes)?.size
+          if (size !== HASH_SIZE_BYTES * offset + hashes.length) {
+            throw new StoreDamagedError({ record: `tile ${level}/${index}`, reason: `it has ${size} bytes` })
+          }
+        }
+        putState.run(height, state, checksum(state))
+        db.exec('DELETE FROM wal')
+        db.prepare('UPDATE wal_base SET id = ?, chain = ?').run(tail.id, tail.chain)
+      })
+    },
+
+    readRecord: (height: bigint): string | undefined => selectDecision.get(height)?.record as string | undefined,
+    readNewestAnchor: (): string | undefined => selectNewestAnchor.get()?.record as string | undefined,
+    readBatch: (height: bigint): Uint8Array[] => selectBatch.all(height).map((row) => bytesOf(row.bytes)),
+    /** Where an envelope was decided. */
+    findEnvelope(digest: Hex): { height: bigint; position: number } | undefined {
+      const row = selectPlace.get(digest)
+      return row === undefined ? undefined : { height: BigInt(row.height as number), position: Number(row.position) }
+    },
+    /** Entries `start` up to, not including, `end`. */
+    readEntries: ({ start, end }: { start: bigint; end: bigint }): Uint8Array[] =>
+      selectEntries.all(start, end).map((row) => bytesOf(row.bytes)),
+    /** The hashes of a tile, as many as there are. */
+    readTile(level: number, index: bigint): Uint8Array | undefined {
+      const row = selectTile.get(level, index)
+      return row === undefined ? undefined : bytesOf(row.hashes)
+    },
+    /** @throws {StoreDamagedError} its checksum is wrong. */
+    readState(): Uint8Array | undefined {
+      const row = selectState.get()
+      if (row === undefined) return undefined
+      const state = bytesOf(row.bytes)
+      if (!isEqualBytes(checksum(state), bytesOf(row.checksum))) {
+        throw new StoreDamagedError({ record: 'the state', reason: 'its checksum is wrong' })
+      }
+      return state
+    },
+    /**
+     * Hashes every entry and every envelope again and compares them with tiles, log and commits: what this member serves
+     * and proves from. Takes some seconds for a log of a million entries.
+     *
+     * @throws {StoreDamagedError} the first thing that differs, by name.
+     */
+    verifyLog(log: CompactRange): void {
+      verifyEntries(db, log)
+      verifyBatches(db)
+    },
+    /** Keeps two messages of one member that contradict each other. */
+    keepEvidence(a: Uint8Array, b: Uint8Array): void {
+      db.prepare('INSERT OR IGNORE INTO evidence VALUES (?, ?)').run(a, b)
+    },
+    /** Ends this store for good: it is never opened again. */
+    halt(reason: string): void {
+      db.prepare('UPDATE meta SET halted = ?').run(reason)
+    },
+    close(): void {
+      if (db.isOpen) db.close()
+    },
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const db = new DatabaseSync(path)
+  // FULL makes every commit an fsync: in WAL mode NORMAL would lose acknowledged votes with the power (spec §5.4).
+  db.exec(
+    'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0',
+  )
+  return db
+}
+
+const SQLITE_BUSY = 5
+
+function openExclusively(path: string): DatabaseSync {
+  try {
+    const db = openDatabase(path)
+    db.exec('BEGIN EXCLUSIVE; COMMIT')
+    return db
+  } catch (cause) {
+    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY) {
+      throw new StoreDamagedError({ record: 'the database file', reason: (cause as Error).message })
+    }
+    throw new StoreError({
+      reason: `another process holds ${path}`,
+      fix: 'Stop the other one: a member that runs twice contradicts itself.',
+      cause,
+    })
+  }
+}
+
+function assertIdentity(db: DatabaseSync, { component, signer }: StoreIdentity): void {
+  const isStore = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
+  if (!isStore) throw new StoreDamagedError({ record: 'the database file', reason: 'it holds no member’s store' })
+  const meta = db.prepare('SELECT version, component, signer, halted FROM meta').get()
+  if (meta?.version !== STORE_VERSION) {
+    throw new StoreError({
+      reason: `its version is ${meta?.version}`,
+      fix: `Use a release that reads version ${meta?.version}.`,
+    })
+  }
+  if (meta.component !== component || meta.signer !== signer) {
+    throw new StoreError({
+      reason: `it belongs to member ${meta.signer} of component ${meta.component}`,
+      fix: 'Give each member of each component a folder of its own.',
+    })
+  }
+  if (meta.halted !== null) {
+    throw new StoreError({
+      reason: `it was stopped for good: ${meta.halted}`,
+      fix: 'This member returns by rotation, with a fresh key and a new store.',
+    })
+  }
+}
+
+function verifyDatabase(db: DatabaseSync): void {
+  const rows = db.prepare('PRAGMA quick_check').all()
+  const first = rows[0]?.quick_check
+  if (first !== 'ok') throw new StoreDamagedError({ record: 'the database file', reason: String(first) })
+}
+
+function verifyWal(db: DatabaseSync): WalTail {
+  const base = db.prepare('SELECT id, chain FROM wal_base').get()
+  if (base === undefined) throw new StoreDamagedError({ record: 'the write-ahead log', reason: 'it has no beginning' })
+  let tail: WalTail = { id: Number(base.id), chain: bytesOf(base.chain) }
+  for (const row of db.prepare('SELECT id, record, chain FROM wal ORDER BY id').iterate()) {
+    const chain = chainHash(tail.chain, bytesOf(row.record))
+    const id = tail.id + 1
+    if (row.id !== id || !isEqualBytes(chain, bytesOf(row.chain))) {
+      throw new StoreDamagedError({ record: `write-ahead record ${id}`, reason: 'its chain hash is wrong' })
+    }
+    tail = { id, chain }
+  }
+  return tail
+}
+
+function verifyDecisions(db: DatabaseSync): void {
+  let height = 0
+  let chain: Uint8Array = new Uint8Array(32)
+  for (const row of db.prepare('SELECT height, record, chain FROM decisions ORDER BY height').iterate()) {
+    height += 1
+    chain = chainHash(chain, Buffer.from(row.record as string))
+    if (row.height !== height || !isEqualBytes(chain, bytesOf(row.chain))) {
+      throw new StoreDamagedError({ record: `height ${height}`, reason: 'its chain hash is wrong' })
+    }
+  }
+  const state = db.prepare('SELECT height FROM state').get()
+  if (Number(state?.height ?? 0) !== height) {
+    throw new StoreDamagedError({
+      record: 'the state',
+      reason: `it is of height ${state?.height}, the log of ${height}`,
+    })
+  }
+}
+
+function verifyEntries(db: DatabaseSync, log: CompactRange): void {
+  const tiles = new Map<string, Uint8Array>()
+  for (const row of db.prepare('SELECT level, position, hashes FROM tiles').iterate()) {
+    tiles.set(`${row.level}/${row.position}`, bytesOf(row.hashes))
+  }
+  const seen = new Map<string, number>()
+  let range: CompactRange = EMPTY_RANGE
+  let leafHashes: Uint8Array[] = []
+  const append = (): void => {
+    const { range: next, appends } = appendToTiles(range, leafHashes)
+    for (const { level, index, offset, hashes } of appends) {
+      const name = `${level}/${index}`
+      const stored = tiles.get(name)?.subarray(HASH_SIZE_BYTES * offset, HASH_SIZE_BYTES * offset + hashes.length)
+      if (stored === undefined || !isEqualBytes(stored, hashes)) {
+        throw new StoreDamagedError({ record: `tile ${name}`, reason: 'it is not of the entries that are stored' })
+      }
+      seen.set(name, HASH_SIZE_BYTES * offset + hashes.length)
+    }
+    range = next
+    leafHashes = []
+  }
+  for (const row of db.prepare('SELECT bytes FROM entries ORDER BY position').iterate()) {
+    leafHashes.push(hashLeaf(bytesOf(row.bytes)))
+    if (leafHashes.length === VERIFIED_AT_ONCE) append()
+  }
+  append()
+  const isSame = range.size === log.size && range.hashes.every((hash, index) => isEqualBytes(hash, log.hashes[index]!))
+  if (!isSame) throw new StoreDamagedError({ record: 'the entries', reason: 'they are not those of the last commit' })
+  for (const [name, { length }] of tiles) {
+    if (seen.get(name) !== length)
+      throw new StoreDamagedError({ record: `tile ${name}`, reason: `it has ${length} bytes` })
+  }
+}
+
+function verifyBatches(db: DatabaseSync): void {
+  const selectBatch = db.prepare('SELECT bytes FROM envelopes WHERE height = ? ORDER BY position')
+  for (const row of db.prepare('SELECT height, record FROM decisions ORDER BY height').iterate()) {
+    const { body } = decodeCommitRecord(row.record as string)
+    const hashes = selectBatch.all(row.height as number).map((each) => hashLeaf(bytesOf(each.bytes)))
+    if (toHex(rootOf(hashes)) !== body.batchRoot) {
+      throw new StoreDamagedError({ record: `the envelopes of height ${row.height}`, reason: 'their root is another' })
+    }
+  }
+}
+
+const chainHash = (previous: Uint8Array, record: Uint8Array): Uint8Array =>
+  createHash('sha256').update(previous).update(record).digest()
+
+const checksum = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+
+const bytesOf = (value: unknown): Uint8Array => value as Uint8Array

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import { QUOTE_SIZE_MAX_BYTES } from '../protocol/attestation/quote.ts'
+import { type Hex, isHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { ENVELOPE_SIZE_MAX_BYTES } from '../protocol/wire/envelope.ts'
+import type { SignedVerdicts } from '../protocol/wire/quoteVerdict.ts'
+
+/**
+ * The one door to the workers: queue names, job types and their codecs. Importing it has no side effect.
+ * Redis is a post office, not a witness (spec §5.3): whoever takes a job out decodes it, and never casts.
+ */
+
+export class MalformedJobError extends CoalitionError {
+  constructor({ queue }: { queue: string }) {
+    super('MALFORMED_JOB', `A job of the queue ${queue} is not of its type.`, {
+      fix: 'Enqueue through workers/queues.ts of the same release.',
+      kind: 'refused',
+    })
+  }
+}
+
+export class RedisUnreachableError extends CoalitionError {
+  constructor({ url, cause }: { url: string; cause?: unknown }) {
+    super('REDIS_UNREACHABLE', `No Redis answers at ${redactUrl(url)}.`, {
+      fix: 'Start one (redis-server), or set REDIS_URL to the one that the members use.',
+      isRetryable: true,
+      cause,
+    })
+  }
+}
+
+/** `url` without its password, for errors and logs. */
+function redactUrl(url: string): string {
+  try {
+    const parsed = new URL(url)
+    if (parsed.password !== '') parsed.password = '***'
+    return parsed.toString()
+  } catch {
+    return '(not a URL)'
+  }
+}
+
+/** Where one member of a component takes signed command envelopes from. */
+export const commandQueueName = ({ component, signer }: { component: Hex; signer: Hex }): string =>
+  `coalition-commands-${component.slice(2)}-${signer.slice(2)}`
+
+/** Where the anchorers of a component take their cadence ticks from. */
+export const anchorQueueName = ({ component }: { component: Hex }): string => `coalition-anchor-${component.slice(2)}`
+
+/** The stream on which the members of a component talk. */
+export const protocolStreamName = ({ component }: { component: Hex }): string =>
+  `coalition:protocol:${component.slice(2)}`
+
+/** A job of a command queue: one encoded SignedEnvelope. */
+export type CommandJob = { envelope: Hex }
+
+/** A job's id is made of its facts, so that the same envelope is one job however often it is enqueued. */
+export const commandJobId = ({ envelopeDigest }: { envelopeDigest: Hex }): string =>
+  `envelope-${envelopeDigest.slice(2)}`
+
+const COMMAND_JOB = z.object({
+  envelope: z.custom<Hex>((value) => isHex(value) && value.length <= 2 + 2 * ENVELOPE_SIZE_MAX_BYTES),
+})
+
+/** @throws {MalformedJobError} */
+export function decodeCommandJob(data: unknown): CommandJob {
+  const parsed = COMMAND_JOB.safeParse(data)
+  if (!parsed.success) throw new MalformedJobError({ queue: 'commands' })
+  return parsed.data
+}
+
+/** Where the attestation workers of one member take quotes from: each member trusts its own workers alone. */
+export const quoteQueueName = ({ component, signer }: { component: Hex; signer: Hex }): string =>
+  `coalition-quotes-${component.slice(2)}-${signer.slice(2)}`
+
+/** Quotes that one job may carry; a batch shares one signature and one trip through Redis. */
+export const QUOTES_PER_JOB_MAX = 64
+
+/** A job of a quote queue: raw quotes in base64. */
+export type QuoteJob = { quotes: string[] }
+
+/** The same quotes, asked for at the same time, are one job. */
+export const quoteJobId = ({ quotesDigest, askedAtMs }: { quotesDigest: Hex; askedAtMs: number }): string =>
+  `quotes-${quotesDigest.slice(2)}-${askedAtMs}`
+
+const BASE64_SIZE_MAX = Math.ceil(QUOTE_SIZE_MAX_BYTES / 3) * 4
+const QUOTE_JOB = z.object({
+  quotes: z
+    .array(
+      z
+        .string()
+        .max(BASE64_SIZE_MAX)
+        .regex(/^[A-Za-z0-9+/]*={0,2}$/),
+    )
+    .min(1)
+    .max(QUOTES_PER_JOB_MAX),
+})
+
+/** @throws {MalformedJobError} */
+export function decodeQuoteJob(data: unknown): Uint8Array[] {
+  const parsed = QUOTE_JOB.safeParse(data)
+  if (!parsed.success) throw new MalformedJobError({ queue: 'quotes' })
+  return parsed.data.quotes.map((quote) => Buffer.from(quote, 'base64'))
+}
+
+const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes))
+const SIGNED_VERDICTS = z.object({
+  component: hexOf(32),
+  policyDigest: hexOf(32),
+  judgedAtMs: z.int().min(0),
+  verdicts: z
+    .array(
+      z.object({
+        quoteDigest: hexOf(32),
+        collateralDigest: hexOf(32),
+        reportDigest: hexOf(32),
+        code: z.string().max(64),
+        message: z.string().max(4_096),
+        reportData: hexOf(64),
+        expiresAtMs: z.int().min(0),
+      }),
+    )
+    .max(QUOTES_PER_JOB_MAX),
+  signature: hexOf(64),
+})
+
+/** A job's result is only a hint until its signature is checked (spec §5.3). @throws {MalformedJobError} */
+export function decodeSignedVerdicts(data: unknown): SignedVerdicts {
+  const parsed = SIGNED_VERDICTS.safeParse(data)
+  if (!parsed.success) throw new MalformedJobError({ queue: 'quotes' })
+  return parsed.data
+}
+
+/** How long a finished job is kept, for clients that come for its result. */
+export const KEEP_FINISHED_JOBS = { age: 3600, count: 1000 } as const

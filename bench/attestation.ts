@@ -1,11 +1,11 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { createQuotePool } from '../client/quotePool.ts'
 import { decodeCollateralFile } from '../protocol/attestation/collateralFile.ts'
 import { fromHex, type Hex } from '../protocol/bytes.ts'
 import { deriveSignerAddress } from '../protocol/wire/signature.ts'
+import { startRedis } from '../scripts/services.ts'
 import { derivePolicyDigest } from '../workers/attestation/policyDigest.ts'
 import { createAttestationProcessor } from '../workers/attestation/processor.ts'
 import { startAttestationWorker } from '../workers/attestation/worker.ts'
@@ -45,7 +45,7 @@ export async function benchAttestation(): Promise<Figure[]> {
       ...(await measureMemory()),
     ]
   } finally {
-    redis.child.kill('SIGTERM')
+    await redis.stop()
   }
 }
 
@@ -113,26 +113,6 @@ async function runWorkerProcess(redisUrl: string): Promise<void> {
   )
   process.once('SIGTERM', () => void worker.close().then(() => process.exit()))
   process.send?.('ready')
-}
-
-async function startRedis(): Promise<{ url: string; child: ChildProcess }> {
-  const port = await new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
-  const child = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    { stdio: 'ignore' },
-  )
-  const url = `redis://127.0.0.1:${port}`
-  const probe = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
-  probe.on('error', () => {})
-  await probe.ping()
-  probe.disconnect()
-  return { url, child }
 }
 
 if (process.argv[2] === '--worker') await runWorkerProcess(process.argv[3]!)

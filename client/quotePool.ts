@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
 import { type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { type QuoteVerdict, recoverVerdictsSigner } from '../protocol/wire/quoteVerdict.ts'
 import { decodeSignedVerdicts, QUOTES_PER_JOB_MAX, quoteJobId, quoteQueueName } from '../workers/queues.ts'
+
+/** How long an orderly end may take while Redis does not answer. */
+const CLOSE_TIMEOUT_MS = 2_000
 
 export class QuotePoolFullError extends CoalitionError {
   constructor({ waitingMax }: { waitingMax: number }) {
@@ -57,6 +61,7 @@ export type QuotePool = {
    * @throws {VerdictUntrustedError} a verdict that the member has not signed, or about something else.
    */
   verify(quotes: readonly Uint8Array[]): Promise<readonly QuoteVerdict[]>
+  /** Ends within two seconds, whether or not Redis answers. */
   close(): Promise<void>
 }
 
@@ -122,8 +127,9 @@ export function createQuotePool({ clock }: { clock: { nowMs(): number } }, optio
       return signed.verdicts
     },
     async close() {
-      await events.close()
-      await queue.close()
+      // Without Redis BullMQ waits for it for ever; the connections are ours to end.
+      const closed = Promise.allSettled([events.close(), queue.close()])
+      await Promise.race([closed, setTimeout(CLOSE_TIMEOUT_MS, undefined, { ref: false })])
       listener.disconnect()
       producer.disconnect()
     },

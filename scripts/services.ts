@@ -25,7 +25,7 @@ export type Service = {
  * @throws {RedisUnreachableError} nothing answers at REDIS_URL.
  */
 export async function startRedis(options: StartOptions = {}): Promise<Service> {
-  const given = process.env.REDIS_URL
+  const given = options.isPrivate ? undefined : process.env.REDIS_URL
   if (given !== undefined && given !== '') {
     await assertRedisAnswers(given)
     return { pid: undefined, url: given, stop: async () => {} }
@@ -48,6 +48,8 @@ export async function startChain(options: StartOptions = {}): Promise<Service> {
 }
 
 export type StartOptions = {
+  /** A server of its own, whatever the environment names. */
+  isPrivate?: boolean
   env?: Record<string, string>
   /** Where its standard error goes; nowhere without. */
   logFile?: string | undefined

@@ -10,6 +10,9 @@ import { ROOT, startRedis } from './services.ts'
  * The whole suite: `npm test`. With words behind it, only the test files whose path contains one of them:
  * `npm test -- committee`. Ends with the plain line `N passed, N failed`.
  */
+const TEST_TIMEOUT_MS = 180_000
+const SUITE_TIMEOUT_MS = 40 * 60_000
+
 const words = process.argv.slice(2)
 const files = globSync('test/**/*.test.ts', { cwd: ROOT })
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
@@ -36,7 +39,14 @@ if (files.length === 0) {
 
 const redis = await startRedis()
 process.env.REDIS_URL = redis.url
-const stream = run({ files, concurrency: 2, timeout: 600_000 })
+// A file whose tests have ended is ended too, whatever it left open; a test that hangs fails, and the suite never outlives its limit.
+const stream = run({ files, concurrency: 2, timeout: TEST_TIMEOUT_MS, execArgv: ['--test-force-exit'] })
+setTimeout(() => {
+  process.stdout.write(
+    `the suite ran for more than ${SUITE_TIMEOUT_MS / 60_000} minutes\n${passed} passed, ${failed + 1} failed\n`,
+  )
+  process.exit(1)
+}, SUITE_TIMEOUT_MS).unref()
 // A file is an event of its own, too; only what stands in a file is a test.
 stream.on('test:pass', ({ nesting, name, details, skip }) => {
   if (isTest({ nesting, name, type: details.type }) && skip === undefined) count(true)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
@@ -7,15 +8,15 @@ import { createQuotePool } from '../../../client/quotePool.ts'
 import { deriveBindingReportData } from '../../../protocol/attestation/binding.ts'
 import { type AttestationPolicy, decodePolicy } from '../../../protocol/attestation/policy.ts'
 import { createQuoteVerifier, type QuoteVerifier } from '../../../protocol/attestation/verifyQuote.ts'
-import { fromHex, type Hex } from '../../../protocol/bytes.ts'
+import { fromHex, type Hex, toHex } from '../../../protocol/bytes.ts'
 import { deriveVerdictsDigest, recoverVerdictsSigner } from '../../../protocol/wire/quoteVerdict.ts'
 import { deriveSignerAddress } from '../../../protocol/wire/signature.ts'
+import { startRedis } from '../../../scripts/services.ts'
 import { ALARM_AHEAD_MS, createAdmission } from '../../../workers/attestation/admission.ts'
 import { derivePolicyDigest } from '../../../workers/attestation/policyDigest.ts'
-import { createAttestationProcessor } from '../../../workers/attestation/processor.ts'
+import { type AttestationProcessor, createAttestationProcessor } from '../../../workers/attestation/processor.ts'
 import { startAttestationWorker } from '../../../workers/attestation/worker.ts'
 import { createWorld, NOW_MS } from '../../protocol/attestation/factory/world.ts'
-import { startPrivateRedis } from './privateRedis.ts'
 
 const COMPONENT: Hex = `0x${'c0'.repeat(32)}`
 const secretKey = fromHex(`0x${'07'.repeat(32)}`)
@@ -40,11 +41,9 @@ function createHarness(policy: AttestationPolicy = {}, changes: Parameters<typeo
     },
   }
   const clock = { nowMs: () => state.nowMs }
-  const judge = createAttestationProcessor(
-    { collaterals, clock, secretKey },
-    { component: COMPONENT, policy, verifier },
-  )
-  return { world, state, judge, clock }
+  const createJudge = (component: Hex) =>
+    createAttestationProcessor({ collaterals, clock, secretKey }, { component, policy, verifier })
+  return { world, state, judge: createJudge(COMPONENT), createJudge, clock }
 }
 
 test('createAttestationProcessor: judges each quote in its order and signs for its member', async () => {
@@ -107,41 +106,45 @@ test('derivePolicyDigest: depends on the rules, not on the order in which they a
   assert.notEqual(derivePolicyDigest(decodePolicy({ acceptedStatuses: ['UpToDate'], graceDays: 2 })), a)
 })
 
+/** A pool, and workers that judge for its component; the hooks of a test run in the order of their making, so one closes all. */
 async function startPool(
   context: TestContext,
-  harness: ReturnType<typeof createHarness>,
+  createProcess: (component: Hex) => AttestationProcessor,
   options: { waitingMax?: number; workers?: number; timeoutMs?: number } = {},
 ) {
-  const redisUrl = await startPrivateRedis(context)
-  for (let i = 0; i < (options.workers ?? 1); i++) {
-    const redis = new Redis(redisUrl, { maxRetriesPerRequest: null })
-    const worker = startAttestationWorker(
-      { redis, process: harness.judge, logger: silent },
-      { component: COMPONENT, signer },
-    )
-    context.after(async () => {
-      await worker.close()
-      redis.disconnect()
-    })
-  }
+  const service = await startRedis()
+  // A queue of its own: other tests use the same server.
+  const component = toHex(randomBytes(32))
+  const process = createProcess(component)
+  const workers = Array.from({ length: options.workers ?? 1 }, () => {
+    const redis = new Redis(service.url, { maxRetriesPerRequest: null })
+    return { redis, worker: startAttestationWorker({ redis, process, logger: silent }, { component, signer }) }
+  })
   const pool = createQuotePool(
     { clock: { nowMs: Date.now } },
     {
-      redisUrl,
-      component: COMPONENT,
+      redisUrl: service.url,
+      component,
       signer,
       policyDigest: derivePolicyDigest({}),
       timeoutMs: options.timeoutMs ?? 20_000,
       ...(options.waitingMax !== undefined && { waitingMax: options.waitingMax }),
     },
   )
-  context.after(() => pool.close())
-  return { pool, redisUrl }
+  context.after(async () => {
+    await pool.close()
+    for (const { redis, worker } of workers) {
+      await worker.close()
+      redis.disconnect()
+    }
+    await service.stop()
+  })
+  return pool
 }
 
 test('createQuotePool: has quotes judged by two workers, through Redis', async (context) => {
   const harness = createHarness()
-  const { pool } = await startPool(context, harness, { workers: 2 })
+  const pool = await startPool(context, harness.createJudge, { workers: 2 })
   const answers = await Promise.all(
     Array.from({ length: 8 }, () => pool.verify([harness.world.quote, Uint8Array.of(9)])),
   )
@@ -155,7 +158,7 @@ test('createQuotePool: has quotes judged by two workers, through Redis', async (
 
 test('createQuotePool: refuses at once where too many jobs wait', async (context) => {
   const harness = createHarness()
-  const { pool } = await startPool(context, harness, { workers: 0, waitingMax: 3, timeoutMs: 1_000 })
+  const pool = await startPool(context, harness.createJudge, { workers: 0, waitingMax: 3, timeoutMs: 1_000 })
   const asked = Array.from({ length: 6 }, (_, i) => pool.verify([Uint8Array.of(i)]))
   const outcomes = await Promise.allSettled(asked)
   const refused = outcomes.filter(
@@ -166,27 +169,28 @@ test('createQuotePool: refuses at once where too many jobs wait', async (context
 
 test('createQuotePool: does not take a verdict that another key signed', async (context) => {
   const harness = createHarness()
-  const redisUrl = await startPrivateRedis(context)
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: null })
-  const forger = createAttestationProcessor(
-    {
-      collaterals: { fetch: async () => harness.world.collateral },
-      clock: harness.clock,
-      secretKey: fromHex(`0x${'08'.repeat(32)}`),
-    },
-    { component: COMPONENT, policy: {} },
-  )
-  const worker = startAttestationWorker({ redis, process: forger, logger: silent }, { component: COMPONENT, signer })
+  const createForger = (component: Hex) =>
+    createAttestationProcessor(
+      {
+        collaterals: { fetch: async () => harness.world.collateral },
+        clock: harness.clock,
+        secretKey: fromHex(`0x${'08'.repeat(32)}`),
+      },
+      { component, policy: {} },
+    )
+  const pool = await startPool(context, createForger)
+  await assert.rejects(pool.verify([harness.world.quote]), { code: 'VERDICT_UNTRUSTED' })
+})
+
+test('createQuotePool: ends within its limit although its Redis has ended', async () => {
+  const redis = await startRedis({ isPrivate: true })
   const pool = createQuotePool(
     { clock: { nowMs: Date.now } },
-    { redisUrl, component: COMPONENT, signer, policyDigest: derivePolicyDigest({}) },
+    { redisUrl: redis.url, component: COMPONENT, signer, policyDigest: derivePolicyDigest({}), timeoutMs: 100 },
   )
-  context.after(async () => {
-    await pool.close()
-    await worker.close()
-    redis.disconnect()
-  })
-  await assert.rejects(pool.verify([harness.world.quote]), { code: 'VERDICT_UNTRUSTED' })
+  await assert.rejects(pool.verify([Uint8Array.of(1)]), { code: 'QUOTE_POOL_FAILED' })
+  await redis.stop()
+  await pool.close()
 })
 
 const PEER: Hex = `0x${'51'.repeat(20)}`

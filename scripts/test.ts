@@ -39,8 +39,13 @@ if (files.length === 0) {
 
 const redis = await startRedis()
 process.env.REDIS_URL = redis.url
-// A file whose tests have ended is ended too, whatever it left open; a test that hangs fails, and the suite never outlives its limit.
-const stream = run({ files, concurrency: 2, timeout: TEST_TIMEOUT_MS, execArgv: ['--test-force-exit'] })
+// A test that hangs fails, a file that hangs is ended, and the suite never outlives its limit.
+const stream = run({
+  files,
+  concurrency: 2,
+  timeout: TEST_TIMEOUT_MS,
+  execArgv: ['--import', new URL('../test/fileDeadline.ts', import.meta.url).href],
+})
 setTimeout(() => {
   process.stdout.write(
     `the suite ran for more than ${SUITE_TIMEOUT_MS / 60_000} minutes\n${passed} passed, ${failed + 1} failed\n`,

@@ -137,9 +137,11 @@ export function execute<State>(
     }
   }
 
+  const logSize = state.log.size + BigInt(entries.length)
+  const finished = machine.finish(commandState.machine, { height, timestampMs, logSize })
+  entries.push(...finished.events)
   const leafHashes = entries.map(hashLeaf)
   const log = appendLeafHashes(state.log, leafHashes)
-  const finished = machine.finish(commandState.machine, { height, timestampMs, logSize: log.size })
   const { sequences } = commandState
   const body: Body = {
     parent: state.parent,

@@ -38,8 +38,14 @@ export interface Machine<State> {
   validate(state: State, command: Command): void
   /** Applies a command that `validate` let pass. */
   apply(state: State, command: Command, context: MachineContext): Applied<State>
-  /** Ends a commit: given the size that the log then has, says whether the chain is to see it. */
-  finish(state: State, context: MachineContext & { logSize: bigint }): { state: State; anchor: boolean }
+  /**
+   * Ends a commit: `logSize` counts the leaves of its commands; the leaves that it appends itself (a heartbeat, say) follow
+   * them. Says whether the chain is to see the commit.
+   */
+  finish(
+    state: State,
+    context: MachineContext & { logSize: bigint },
+  ): { state: State; anchor: boolean; events: readonly Uint8Array[] }
   /** When a commit is due though no command waits; undefined when there is nothing to wait for. */
   dueAtMs(state: State, context: { logSize: bigint }): bigint | undefined
   /** Everything the state holds: the certified state root covers these and nothing else is restored (spec §4). */

@@ -43,7 +43,7 @@ export const words: Machine<WordsState> = {
     },
     events: [payload],
   }),
-  finish: (state) => ({ state, anchor: false }),
+  finish: (state) => ({ state, anchor: false, events: [] }),
   dueAtMs: () => undefined,
   items: ({ digest, membership }) => [{ typehash: ZERO_BYTES32, key: toHex(packWords([membership])), value: digest }],
   snapshot: ({ digest, membership }) => packWords([digest, membership]),

@@ -42,3 +42,11 @@ export const toTicketStatusItem = (ticketHash: Hex, status: keyof typeof TICKET_
   key: ticketHash,
   value: toHex(packWords([TICKET_STATUS[status]])),
 })
+export const TICKET_REVOKED_TYPEHASH: Hex = deriveTypehash('TicketRevoked(bytes32 ticketHash)')
+export const HEARTBEAT_TYPEHASH: Hex = deriveTypehash('Heartbeat(uint64 timestampMs)')
+
+/** The leaf that says that a ticket was revoked. */
+export const encodeTicketRevoked = (ticketHash: Hex): Uint8Array => packWords([TICKET_REVOKED_TYPEHASH, ticketHash])
+
+/** The leaf that an issuer appends when it had nothing else to say, so that its newest head stays young (spec §10). */
+export const encodeHeartbeat = (timestampMs: bigint): Uint8Array => packWords([HEARTBEAT_TYPEHASH, timestampMs])

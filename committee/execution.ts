@@ -91,13 +91,13 @@ export function applyEnvelope<State>(
   parameters: { state: CommandState<State>; envelope: Envelope; context: MachineContext },
 ): { state: CommandState<State>; entries: Uint8Array[] } {
   const { state, envelope, context } = parameters
-  const { submitter, sequence } = envelope
+  const { component, submitter, sequence } = envelope
   const last = state.sequences.get(submitter) ?? 0n
   if (sequence !== last + 1n) throw new SequenceRefusedError({ submitter, sequence, last })
   const entries: Uint8Array[] = []
   let machineState = state.machine
   envelope.commands.forEach((payload, index) => {
-    const command = { submitter, sequence, index, payload }
+    const command = { component, submitter, sequence, index, payload }
     machine.validate(machineState, command)
     const applied = machine.apply(machineState, command, context)
     machineState = applied.state

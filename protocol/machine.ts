@@ -3,6 +3,8 @@ import type { StateItem } from './wire/stateTree.ts'
 
 /** One command of a decided envelope, as a machine is given it. */
 export type Command = {
+  /** Component key of the committee that was asked: the machine's own. */
+  component: Hex
   /** Whose signature covers it; already verified. */
   submitter: Hex
   /** Of its envelope. */

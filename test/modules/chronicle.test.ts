@@ -31,6 +31,7 @@ const statement = (text: string): Uint8Array =>
   encodeChronicleCommand({ kind: 'recordStatement', statement: new TextEncoder().encode(text) })
 const requestAnchor = encodeChronicleCommand({ kind: 'requestAnchor' })
 const commandOf = (payload: Uint8Array, sequence: bigint, from = submitter) => ({
+  component: `0x${'c0'.repeat(32)}` as Hex,
   submitter: from,
   sequence,
   index: 0,

@@ -30,6 +30,7 @@ const rules = {
 }
 const parameters = encodeTicketIssuerParameters(rules)
 const commandOf = (command: TicketCommand, from = issuer) => ({
+  component: `0x${'c0'.repeat(32)}` as Hex,
   submitter: from,
   sequence: 1n,
   index: 0,

@@ -5,6 +5,7 @@ import { TICKETS_MAX, type TicketIssuerState, ticketIssuer } from '../../modules
 import { dropEnded, EMPTY_STATUS_LIST, findTicket, listTickets, setTicket } from '../../modules/tickets/statusList.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
+import { keccak256 } from '../../protocol/hash.ts'
 import { deriveStateRoot, isStateItemUnder, proveStateItem } from '../../protocol/wire/stateTree.ts'
 import {
   encodeHeartbeat,
@@ -17,6 +18,7 @@ import {
   decodeTicketIssuerParameters,
   encodeTicketIssuerParameters,
 } from '../../protocol/wire/ticketIssuerParameters.ts'
+import { packWords } from '../../protocol/wire/typedData.ts'
 import { testMachine } from './machineHarness.ts'
 
 const issuer: Hex = `0x${'51'.repeat(20)}`
@@ -152,7 +154,7 @@ test('ticketIssuer: the first commit of all carries a heartbeat, so that there i
 test('ticketIssuer: refuses one more ticket than it remembers, and renewals with it', () => {
   let tickets = EMPTY_STATUS_LIST
   for (let i = 0; i < TICKETS_MAX; i++) {
-    const ticketHash: Hex = `0x${(i * 0x10001).toString(16).padStart(64, '7')}`
+    const ticketHash: Hex = toHex(keccak256(packWords([i])))
     tickets = setTicket(tickets, ticketHash, { status: 'valid', notAfter: 1_000n })
   }
   const state = { ...started(), tickets }

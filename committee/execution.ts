@@ -14,6 +14,7 @@ import {
 import { deriveStateRoot, type StateItem } from '../protocol/wire/stateTree.ts'
 import { deriveTypehash, packWords } from '../protocol/wire/typedData.ts'
 import { BATCH_COUNT_MAX } from './codec.ts'
+import { decodeExtension } from './extension.ts'
 
 /** Bytes of the encoded envelopes of one height at the most (spec §5.2). */
 export const BATCH_SIZE_MAX_BYTES = 4 * ENVELOPE_SIZE_MAX_BYTES
@@ -138,7 +139,8 @@ export function execute<State>(
   }
 
   const logSize = state.log.size + BigInt(entries.length)
-  const finished = machine.finish(commandState.machine, { height, timestampMs, logSize })
+  const observations = readObservations(extensions)
+  const finished = machine.finish(commandState.machine, { height, timestampMs, logSize, observations })
   entries.push(...finished.events)
   const leafHashes = entries.map(hashLeaf)
   const log = appendLeafHashes(state.log, leafHashes)
@@ -171,6 +173,16 @@ export function execute<State>(
     machine: finished.state,
   }
   return { commit, body, entries, leafHashes, state: next }
+}
+
+/** Their signatures are the core's to check; a batch whose extensions cannot be read is refused as a whole. */
+function readObservations(extensions: readonly Uint8Array[]): ReadonlyMap<Hex, Uint8Array> {
+  try {
+    return new Map(extensions.map(decodeExtension).map(({ signer, data }) => [signer, data]))
+  } catch (cause) {
+    if (!(cause instanceof CoalitionError)) throw cause
+    throw new BatchRefusedError({ reason: cause.message, cause })
+  }
 }
 
 const SEQUENCE_TYPEHASH = deriveTypehash('SubmitterSequence(address submitter,uint64 sequence)')

@@ -41,12 +41,21 @@ export interface Machine<State> {
   /** Applies a command that `validate` let pass. */
   apply(state: State, command: Command, context: MachineContext): Applied<State>
   /**
+   * What a member attaches to its precommit of a commit, at most 1,024 bytes; the next commit is given a quorum's
+   * (spec §5.2). Left out by machines that ask members for nothing. The one place where a machine is told the time of day.
+   */
+  observe?(context: { nowMs: number }): Uint8Array
+  /**
    * Ends a commit: `logSize` counts the leaves of its commands; the leaves that it appends itself (a heartbeat, say) follow
    * them. Says whether the chain is to see the commit.
    */
   finish(
     state: State,
-    context: MachineContext & { logSize: bigint },
+    context: MachineContext & {
+      logSize: bigint
+      /** What members attached to their precommits of the commit before, by signer: signed, but whatever they pleased. */
+      observations: ReadonlyMap<Hex, Uint8Array>
+    },
   ): { state: State; anchor: boolean; events: readonly Uint8Array[] }
   /** When a commit is due though no command waits; undefined when there is nothing to wait for. */
   dueAtMs(state: State, context: { logSize: bigint }): bigint | undefined

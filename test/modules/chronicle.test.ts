@@ -29,6 +29,7 @@ const parameters = encodeChronicleParameters({
 })
 const statement = (text: string): Uint8Array =>
   encodeChronicleCommand({ kind: 'recordStatement', statement: new TextEncoder().encode(text) })
+const observations = new Map<Hex, Uint8Array>()
 const requestAnchor = encodeChronicleCommand({ kind: 'requestAnchor' })
 const commandOf = (payload: Uint8Array, sequence: bigint, from = submitter) => ({
   component: `0x${'c0'.repeat(32)}` as Hex,
@@ -66,7 +67,7 @@ function anchoredHeights(timestampsMs: readonly bigint[], withStatements = true)
       state = chronicle.apply(state, commandOf(statement('{}'), height), { height, timestampMs }).state
       logSize += 1n
     }
-    const finished = chronicle.finish(state, { height, timestampMs, logSize })
+    const finished = chronicle.finish(state, { height, timestampMs, logSize, observations })
     state = finished.state
     return finished.anchor ? [height] : []
   })
@@ -89,9 +90,12 @@ test('chronicle: a request marks its commit before the cadence is due', () => {
   const context = { height: 1n, timestampMs: 1n }
   state = chronicle.apply(state, commandOf(statement('{}'), 1n), context).state
   state = chronicle.apply(state, commandOf(requestAnchor, 1n), context).state
-  const finished = chronicle.finish(state, { ...context, logSize: 1n })
+  const finished = chronicle.finish(state, { ...context, logSize: 1n, observations })
   assert.equal(finished.anchor, true)
-  assert.equal(chronicle.finish(finished.state, { height: 2n, timestampMs: 2n, logSize: 1n }).anchor, false)
+  assert.equal(
+    chronicle.finish(finished.state, { height: 2n, timestampMs: 2n, logSize: 1n, observations }).anchor,
+    false,
+  )
 })
 
 test('chronicle: is due t seconds after the oldest entry that no marked commit covers, and not at all without one', () => {

@@ -27,7 +27,7 @@ export function testMachine<State>(options: HarnessParameters<State>): void {
       const applied = machine.apply(state, command, context)
       events.push(...applied.events.map(String))
       logSize += BigInt(applied.events.length)
-      const finished = machine.finish(applied.state, { ...context, logSize })
+      const finished = machine.finish(applied.state, { ...context, logSize, observations: new Map() })
       events.push(String(finished.anchor))
       state = finished.state
     })

@@ -80,7 +80,8 @@ function commit(
     state = applied.state
     events.push(...applied.events)
   }
-  const finished = ticketIssuer.finish(state, { height, timestampMs, logSize: logSize + BigInt(events.length) })
+  const after = { height, timestampMs, logSize: logSize + BigInt(events.length), observations: new Map() }
+  const finished = ticketIssuer.finish(state, after)
   return { state: finished.state, anchor: finished.anchor, events: [...events, ...finished.events] }
 }
 

@@ -111,8 +111,19 @@ export function decodeHandshake(bytes: Uint8Array): SignedHandshakeMessage {
   return { kind, ...origin, ...answer, newest: newest.length === 0 ? null : decodeMessage(newest) }
 }
 
-/** Why handshake bytes were refused, in the order in which it is looked for, cheap to dear. */
-export type HandshakeRefusal = 'malformed' | 'component' | 'epoch' | 'membership' | 'nonce' | 'signature'
+/**
+ * Why handshake bytes were refused, in the order in which it is looked for, cheap to dear. `self` and `asker` are no
+ * faults: every member reads what any of them says, its own words and answers to others among it.
+ */
+export type HandshakeRefusal =
+  | 'malformed'
+  | 'component'
+  | 'epoch'
+  | 'self'
+  | 'membership'
+  | 'asker'
+  | 'nonce'
+  | 'signature'
 
 export type AuthenticateHandshakeOptions = {
   committee: Committee
@@ -136,10 +147,10 @@ export function authenticateHandshake(
   const { component, epoch, signer, signature } = message
   if (component !== committee.component) return { refused: 'component' }
   if (epoch !== committee.epoch) return { refused: 'epoch' }
-  if (signer === committee.self || !committee.signers.includes(signer)) return { refused: 'membership' }
-  if (message.kind === 'answer' && (message.asker !== committee.self || message.nonce !== nonce)) {
-    return { refused: 'nonce' }
-  }
+  if (signer === committee.self) return { refused: 'self' }
+  if (!committee.signers.includes(signer)) return { refused: 'membership' }
+  if (message.kind === 'answer' && message.asker !== committee.self) return { refused: 'asker' }
+  if (message.kind === 'answer' && message.nonce !== nonce) return { refused: 'nonce' }
   if (!isSigned({ digest: deriveHandshakeDigest(message), signature, signer })) return { refused: 'signature' }
   if (message.kind === 'answer' && message.newest !== null) {
     const { newest, asker } = message

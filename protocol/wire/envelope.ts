@@ -27,12 +27,18 @@ export type SignedEnvelope = Envelope & {
   signature: Hex
 }
 
+/** What is wrong with an envelope, in the order in which it is looked for, cheap to dear. */
+export type EnvelopeFault = 'oversized' | 'malformed' | 'component' | 'signature'
+
 export class EnvelopeRefusedError extends CoalitionError {
-  constructor({ reason }: { reason: string }) {
+  readonly fault: EnvelopeFault
+
+  constructor({ reason, fault }: { reason: string; fault: EnvelopeFault }) {
     super('ENVELOPE_REFUSED', `A command envelope was refused: ${reason}.`, {
       fix: `Send 1 to ${ENVELOPE_COMMANDS_MAX} commands, at most ${ENVELOPE_SIZE_MAX_BYTES} bytes together, signed by their submitter.`,
       kind: 'refused',
     })
+    this.fault = fault
   }
 }
 
@@ -100,9 +106,11 @@ export function encodeEnvelope(envelope: SignedEnvelope): Uint8Array {
  */
 export function decodeEnvelope(bytes: Uint8Array): SignedEnvelope {
   const refuse = (reason: string): never => {
-    throw new EnvelopeRefusedError({ reason })
+    throw new EnvelopeRefusedError({ reason, fault: 'malformed' })
   }
-  if (bytes.length > ENVELOPE_SIZE_MAX_BYTES) refuse(`it has ${bytes.length} bytes`)
+  if (bytes.length > ENVELOPE_SIZE_MAX_BYTES) {
+    throw new EnvelopeRefusedError({ reason: `it has ${bytes.length} bytes`, fault: 'oversized' })
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   /** A word that is to hold a small number: what does not fit, or is not there, is refused. */
   const readSize = (at: number): number => {
@@ -152,14 +160,21 @@ export type VerifiedEnvelope = Branded<
 /**
  * Decodes an envelope and checks that its submitter signed it, for `component`.
  *
+ * @param options.screen throws what is wrong with the claim before its signature, the dearest check, is looked at.
  * @throws {EnvelopeRefusedError} not an envelope, for another component, or not signed by its submitter.
  */
-export function verifyEnvelope(bytes: Uint8Array, { component }: { component: Hex }): VerifiedEnvelope {
+export function verifyEnvelope(
+  bytes: Uint8Array,
+  { component, screen }: { component: Hex; screen?: (claimed: Envelope) => void },
+): VerifiedEnvelope {
   const envelope = decodeEnvelope(bytes)
-  if (envelope.component !== component) throw new EnvelopeRefusedError({ reason: 'it is for another component' })
+  if (envelope.component !== component) {
+    throw new EnvelopeRefusedError({ reason: 'it is for another component', fault: 'component' })
+  }
+  screen?.(envelope)
   const digest = deriveEnvelopeDigest(envelope)
   if (!isSignedBy({ digest, signature: envelope.signature, signer: envelope.submitter })) {
-    throw new EnvelopeRefusedError({ reason: 'its signature is not its submitter’s' })
+    throw new EnvelopeRefusedError({ reason: 'its signature is not its submitter’s', fault: 'signature' })
   }
   return { envelope, bytes, digest } as VerifiedEnvelope
 }

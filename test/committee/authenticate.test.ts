@@ -102,6 +102,16 @@ for (const [name, given, expected] of cases)
     assert.equal(refusalOf(authenticate(bytes, { state: createStarted() })), expected)
   })
 
+for (const [name, given, expected] of cases.slice(
+  0,
+  cases.findIndex(([, , refusal]) => refusal === 'signature'),
+))
+  test(`authenticate: refuses ${name} before a signature is looked at`, () => {
+    const bytes = given instanceof Uint8Array ? given : encodeMessage(given)
+    const isSigned = () => assert.fail('looked at a signature')
+    assert.equal(refusalOf(authenticate(bytes, { state: createStarted(), isSigned })), expected)
+  })
+
 test('authenticate: refuses a message whose content was changed after signing', () => {
   const signed = sign(prevote)
   for (const changes of [{ round: 1 }, { height: 2n }, { signer: signers[3]! }, { commitDigest: word('33') }]) {

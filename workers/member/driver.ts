@@ -15,12 +15,14 @@ import { verifyCertificate } from '../../protocol/wire/certificate.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
 import { decodeFrame, encodeFrame, type Frame } from './frame.ts'
 import { createHandshaker } from './handshaker.ts'
-import { createPool } from './pool.ts'
+import { createPool, type PoolSize } from './pool.ts'
 import type { Replica } from './replica.ts'
 import type { Store } from './store.ts'
 import type { Transport } from './transport.ts'
+import { createVitals, dropReasonOf, type Vitals } from './vitals.ts'
 
 /** How often an undecided height's own messages are sent again. */
 const RETRANSMIT_MS = 500
@@ -49,6 +51,9 @@ export type Driver = {
    * @throws {EnvelopeRefusedError | SequenceRefusedError | PoolFullError} and what the machine's `validate` throws.
    */
   submit(bytes: Uint8Array): Promise<Acknowledgement>
+  /** What it dropped, and whom it heard. */
+  vitals: Vitals
+  status(): { isJoined: boolean; isStopped: boolean; pool: PoolSize }
   /** Stops stepping: after it nothing is signed, sent or written. */
   stop(): void
 }
@@ -70,6 +75,7 @@ export type DriverDependencies<State> = {
 export function createDriver<State>(deps: DriverDependencies<State>, { committee }: { committee: Committee }): Driver {
   const { machine, replica, store, transport, logger, clock, sign, onFatal } = deps
   const pool = createPool(machine)
+  const vitals = createVitals({ clock })
   const waiters = new Set<Waiter>()
   const timers = new Set<NodeJS.Timeout>()
   const served = new Map<bigint, number>()
@@ -86,6 +92,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   const handshaker = createHandshaker({
     core: () => core,
     sign,
+    vitals,
     send: (bytes) => send({ kind: 'handshake', bytes }),
     onJoin() {
       logger.info({ height: core.height }, 'a quorum knows of nothing newer than this store: this member joins')
@@ -250,10 +257,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   function receive(bytes: Uint8Array): void {
     if (isStopped) return
     const frame = decodeFrame(bytes)
-    switch (frame?.kind) {
-      case undefined:
-        logger.debug('dropped what is no frame')
-        return
+    if (typeof frame === 'string') return vitals.drop(frame)
+    switch (frame.kind) {
       case 'consensus':
         return receiveMessage(frame.bytes)
       case 'handshake':
@@ -270,11 +275,14 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   function receiveMessage(bytes: Uint8Array): void {
     const authenticated = authenticate(bytes, { state: core })
     if ('message' in authenticated) {
+      vitals.heard(authenticated.message.signer)
       feed({ kind: 'messageReceived', message: authenticated.message, nowMs: clock.nowMs() })
       catchUpTo(authenticated.message.height - 1n)
       return
     }
     const { refused, header } = authenticated
+    // A member hears its own words, too: dropping those says nothing.
+    if (header?.signer !== committee.self || refused !== 'duplicate') vitals.drop(refused)
     if (refused === 'heightAhead' && header !== undefined) catchUpTo(header.height - 1n)
     else if (refused === 'heightBehind' && header !== undefined) serve(header.height)
     else if (refused !== 'duplicate') logger.debug({ refused, signer: header?.signer }, 'dropped a message')
@@ -282,11 +290,18 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
 
   function receiveEnvelope(bytes: Uint8Array): void {
     try {
-      add(replica.verify(bytes))
+      add(replica.verify(bytes, (claimed) => pool.screen(claimed, replica.state())))
     } catch (error) {
-      if (!(error instanceof CoalitionError)) throw error
-      logger.debug({ code: error.code, reason: error.message }, 'dropped an envelope')
+      countDrop(error, 'dropped an envelope')
     }
+  }
+
+  /** Counts what a refusal dropped; what is none is thrown on. */
+  function countDrop(error: unknown, what: string): void {
+    if (!(error instanceof CoalitionError)) throw error
+    const dropped = dropReasonOf(error)
+    if (dropped !== undefined) vitals.drop(dropped)
+    logger.debug({ code: error.code, reason: error.message, dropped }, what)
   }
 
   function add(envelope: VerifiedEnvelope): 'added' | 'known' {
@@ -304,14 +319,15 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       if (commit.height <= replica.state().height) {
         // Somebody served what this member would have; a forged record does not silence it.
         if (store.readRecord(commit.height) === text) served.set(commit.height, clock.nowMs())
-        return
+        return vitals.drop('heightBehind')
       }
-      const isNext = commit.height === core.height && commit.epoch === committee.epoch
-      if (!isNext || commit.component !== committee.component) return
+      if (commit.component !== committee.component) return vitals.drop('component')
+      if (commit.epoch !== committee.epoch) return vitals.drop('epoch')
+      if (commit.height !== core.height) return vitals.drop('heightAhead')
       // The batch is not covered by a signature of its sender: only the one that the commit names is executed.
       const isOfCommit =
         deriveListRoot(envelopes) === body.batchRoot && deriveListRoot(extensions) === body.extensionsRoot
-      if (!isOfCommit) return
+      if (!isOfCommit) return vitals.drop('batch')
       const certified = verifyCertificate({ commit, certificate, signers: committee.signers })
       const proposal = { parent: body.parent, timestampMs: commit.timestampMs, batch: envelopes, extensions }
       if (replica.executeBlock(proposal).state.parent !== certified.digest) {
@@ -321,10 +337,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       // There may be more where it came from.
       catchUpTo(commit.height + 1n)
     } catch (error) {
-      if (error instanceof CoalitionError) {
-        logger.debug({ code: error.code, reason: error.message }, 'dropped a decision')
-        return
-      }
+      if (error instanceof CoalitionError) return countDrop(error, 'dropped a decision')
       stop()
       onFatal(error)
     }
@@ -450,6 +463,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       })
     },
 
+    vitals,
+    status: () => ({ isJoined: !handshaker.isAsking() && !isStopped, isStopped, pool: pool.size() }),
     stop,
   }
 }
@@ -458,25 +473,6 @@ type Waiter = {
   envelope: VerifiedEnvelope
   resolve(acknowledgement: Acknowledgement): void
   reject(error: CoalitionError): void
-}
-
-export class UndecidedError extends CoalitionError {
-  constructor({ reason }: { reason: string }) {
-    super('UNDECIDED', `The envelope is not decided: ${reason}.`, {
-      fix: 'Ask again: the envelope waits with the members, and a repeat counts once.',
-      kind: 'refused',
-      isRetryable: true,
-    })
-  }
-}
-
-export class KeyElsewhereError extends CoalitionError {
-  constructor({ signer }: { signer: Hex }) {
-    super('KEY_ELSEWHERE', `The key ${signer} signs somewhere else, too, or this store was restored from a backup.`, {
-      fix: 'This member has stopped for good: find the other process, then return by rotation with a fresh key.',
-      kind: 'refused',
-    })
-  }
 }
 
 function countPersists(effects: readonly Effect[], from: number): number {

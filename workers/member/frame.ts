@@ -27,17 +27,17 @@ export function encodeFrame(frame: Frame): Uint8Array {
   return bytes
 }
 
-/** The frame, or undefined where the bytes are none: what a stranger writes is dropped, not answered. */
-export function decodeFrame(bytes: Uint8Array): Frame | undefined {
-  if (bytes.length > FRAME_SIZE_MAX_BYTES) return undefined
+/** The frame, or why the bytes are none: what a stranger writes is dropped, not answered. */
+export function decodeFrame(bytes: Uint8Array): Frame | 'oversized' | 'malformed' {
+  if (bytes.length > FRAME_SIZE_MAX_BYTES) return 'oversized'
   const kind = KINDS[bytes[0] ?? -1]
   const payload = bytes.subarray(1)
   if (kind === 'consensus' || kind === 'envelope' || kind === 'handshake') return { kind, bytes: payload }
   try {
     const frame = decodePayload(kind, payload)
-    return frame !== undefined && isEqualBytes(encodeFrame(frame), bytes) ? frame : undefined
+    return frame !== undefined && isEqualBytes(encodeFrame(frame), bytes) ? frame : 'malformed'
   } catch {
-    return undefined
+    return 'malformed'
   }
 }
 

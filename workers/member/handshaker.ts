@@ -10,6 +10,7 @@ import { authenticateHandshake, encodeHandshake, signHandshake } from '../../com
 import type { CommitteeState } from '../../committee/state.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import type { CertifiedCommit } from '../../protocol/wire/certificate.ts'
+import type { Vitals } from './vitals.ts'
 
 export type Handshaker = {
   isAsking(): boolean
@@ -27,13 +28,15 @@ export type HandshakerDependencies = {
   send(bytes: Uint8Array): void
   /** A quorum has answered and none knows of a newer vote: the core may start. */
   onJoin(): void
+  /** Counts what was dropped, and who was heard. */
+  vitals: Vitals
   /** This member signed at that place what its store does not know. */
   onLost(place: { height: bigint; round: number }): void
 }
 
 /** Asks the peers what this member signed last before it signs again (spec §5.4), and answers those that ask. */
 export function createHandshaker(deps: HandshakerDependencies): Handshaker {
-  const { core, sign, send, onJoin, onLost } = deps
+  const { core, sign, send, vitals, onJoin, onLost } = deps
   const { committee, height, own } = core()
   const stored: StoredVotes = { height, own }
   const nonce = toHex(randomBytes(32))
@@ -54,8 +57,13 @@ export function createHandshaker(deps: HandshakerDependencies): Handshaker {
     requestDue: () => give({ kind: 'requestDue' }),
     receive(bytes) {
       const result = authenticateHandshake(bytes, { committee, nonce: state.status === 'asking' ? nonce : null })
-      if ('refused' in result) return
+      if ('refused' in result) {
+        const { refused } = result
+        if (refused !== 'self' && refused !== 'asker') vitals.drop(refused)
+        return
+      }
       const { message } = result
+      vitals.heard(message.signer)
       if (message.kind === 'answer') give({ kind: 'answerReceived', answer: message })
       else if (state.status !== 'halted') send(encodeHandshake(signHandshake(answerRequest(core(), message), sign)))
     },

@@ -6,6 +6,7 @@ import { commandQueueName, decodeCommandJob, KEEP_FINISHED_JOBS } from '../queue
 import { toJobError } from '../runtime/jobError.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Driver } from './driver.ts'
+import { dropReasonOf } from './vitals.ts'
 
 /** Envelopes that wait for their decision at once. */
 const CONCURRENCY = 128
@@ -28,6 +29,8 @@ export function createInbox(
         const { envelope } = decodeCommandJob(job.data)
         return encodeAcknowledgement(await driver.submit(fromHex(envelope)))
       } catch (error) {
+        const dropped = dropReasonOf(error)
+        if (dropped !== undefined) driver.vitals.drop(dropped)
         throw toJobError(error)
       }
     },

@@ -3,7 +3,7 @@ import { applyEnvelope, BATCH_SIZE_MAX_BYTES, type ComponentState } from '../../
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { Machine } from '../../protocol/machine.ts'
-import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
+import { type Envelope, SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 
 /** Bytes of envelopes that a member holds for the future at the most. */
 export const POOL_SIZE_MAX_BYTES = 64 << 20
@@ -22,7 +22,16 @@ export class PoolFullError extends CoalitionError {
   }
 }
 
+/** What waits in a pool. */
+export type PoolSize = { envelopes: number; bytes: number }
+
 export type Pool<State> = {
+  /**
+   * Refuses what `add` would refuse for its sequence alone: before a signature is looked at.
+   *
+   * @throws {SequenceRefusedError | PoolFullError}
+   */
+  screen(claimed: Envelope, state: ComponentState<State>): void
   /**
    * Keeps a verified envelope until it is decided; one that is kept already is kept once.
    *
@@ -37,6 +46,7 @@ export type Pool<State> = {
   hasWork(state: ComponentState<State>): boolean
   /** Forgets what `state` has decided. */
   prune(state: ComponentState<State>): void
+  size(): PoolSize
 }
 
 /** What waits to be proposed: bounded in bytes, and by submitter in sequences. */
@@ -71,19 +81,25 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
     if (total > POOL_SIZE_MAX_BYTES) throw new PoolFullError({ reason: 'its memory is full' })
   }
 
+  function screen({ submitter, sequence }: Envelope, state: ComponentState<State>): void {
+    const last = lastOf(state, submitter)
+    if (sequence <= last) throw new SequenceRefusedError({ submitter, sequence, last })
+    if (sequence > last + POOL_SEQUENCES_AHEAD_MAX) {
+      throw new PoolFullError({ reason: `sequence ${sequence} is too far ahead` })
+    }
+  }
+
   return {
+    screen,
+
     add(added, state) {
       const { envelope, bytes, digest } = added
       const { submitter, sequence } = envelope
-      const last = lastOf(state, submitter)
-      if (sequence <= last) throw new SequenceRefusedError({ submitter, sequence, last })
+      screen(envelope, state)
       const waiting = bySubmitter.get(submitter) ?? new Map<bigint, VerifiedEnvelope>()
       const held = waiting.get(sequence)
       if (held?.digest === digest) return 'known'
       if (held !== undefined) throw new PoolFullError({ reason: `another envelope of sequence ${sequence} waits` })
-      if (sequence > last + POOL_SEQUENCES_AHEAD_MAX) {
-        throw new PoolFullError({ reason: `sequence ${sequence} is too far ahead` })
-      }
       // The submitter's authority is checked now even where its turn is later: strangers get no room.
       applyEnvelope(machine, {
         state: { machine: state.machine, sequences: new Map(state.sequences).set(submitter, sequence - 1n) },
@@ -131,5 +147,7 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
         for (const sequence of waiting.keys()) if (sequence <= last) drop(submitter, sequence)
       }
     },
+
+    size: () => ({ envelopes: [...bySubmitter.values()].reduce((sum, { size }) => sum + size, 0), bytes: sizeBytes }),
   }
 }

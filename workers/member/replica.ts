@@ -15,7 +15,7 @@ import type { Machine } from '../../protocol/machine.ts'
 import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
 import type { Certificate } from '../../protocol/wire/certificate.ts'
 import { decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
-import { type VerifiedEnvelope, verifyEnvelope } from '../../protocol/wire/envelope.ts'
+import { type Envelope, type VerifiedEnvelope, verifyEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Store } from './store.ts'
 
 /** Bytes of verified envelopes that are remembered, so that one that came by queue is not verified again in a proposal. */
@@ -39,9 +39,9 @@ export function openReplica<State>(
 
   let rememberedBytes = 0
 
-  /** @throws {EnvelopeRefusedError} */
-  const verify = (bytes: Uint8Array): VerifiedEnvelope =>
-    remembered.get(nameOf(bytes)) ?? verifyEnvelope(bytes, { component })
+  /** @throws {EnvelopeRefusedError} and what `screen` throws of an envelope that was not verified before. */
+  const verify = (bytes: Uint8Array, screen?: (claimed: Envelope) => void): VerifiedEnvelope =>
+    remembered.get(nameOf(bytes)) ?? verifyEnvelope(bytes, screen === undefined ? { component } : { component, screen })
 
   /** Only what the pool took or a member proposed: a stranger's envelope gets no room. */
   function remember(envelope: VerifiedEnvelope): void {
@@ -72,7 +72,7 @@ export function openReplica<State>(
   function executeBlock({ parent, timestampMs, batch, extensions }: Block): Executed<State> {
     if (parent !== state.parent) throw new BatchRefusedError({ reason: 'it has another parent' })
     if (extensions.length > 0) throw new BatchRefusedError({ reason: 'this component’s votes carry no extensions' })
-    const envelopes = batch.map(verify)
+    const envelopes = batch.map((bytes) => verify(bytes))
     envelopes.forEach(remember)
     return executeEnvelopes(envelopes, timestampMs)
   }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { SubmitterRefusedError } from '../../../modules/chronicle/machine.ts'
 import { verifyAcknowledgement } from '../../../protocol/wire/acknowledgement.ts'
 import { EnvelopeRefusedError, encodeEnvelope, SequenceRefusedError } from '../../../protocol/wire/envelope.ts'
-import { UndecidedError } from '../../../workers/member/driver.ts'
+import { UndecidedError } from '../../../workers/member/driverErrors.ts'
 import { encodeFrame } from '../../../workers/member/frame.ts'
 import {
   createEnvelope,

@@ -15,8 +15,9 @@ import { verifyCertificate } from '../../protocol/wire/certificate.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { createCatchUp } from './catchUp.ts'
 import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
-import { decodeFrame, encodeFrame, type Frame } from './frame.ts'
+import { type DecidedHeight, decodeFrame, encodeFrame, type Frame } from './frame.ts'
 import { createHandshaker } from './handshaker.ts'
 import { createPool, type PoolSize } from './pool.ts'
 import type { Replica } from './replica.ts'
@@ -26,20 +27,12 @@ import { createVitals, dropReasonOf, type Vitals } from './vitals.ts'
 
 /** How often an undecided height's own messages are sent again. */
 const RETRANSMIT_MS = 500
-/** How often a member that hears of heights beyond its own asks for them; longer than SERVED_AGAIN_MS. */
-const ASK_MS = 400
-/** Asks without an answer before it gives up until it hears of such heights again. */
-const ASKS_MAX = 3
-/** Decided heights that one request is answered with. */
-const SERVED_HEIGHTS_MAX = 16n
 /** How long a caller waits for a decision before it is told to ask again. */
 const WAIT_MAX_MS = 10_000
 /** Bytes of envelopes that are passed on again where a height makes no progress. */
 const RELAYED_AGAIN_MAX_BYTES = 1 << 20
 /** The longest that a timer of Node.js can wait. */
 const DELAY_MAX_MS = 2 ** 31 - 1
-/** For how long a height that somebody served is not served again: every member reads every frame. */
-const SERVED_AGAIN_MS = 300
 
 export type Driver = {
   /** Recovers what this member signed, listens, and asks whether it missed anything. */
@@ -78,17 +71,22 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   const vitals = createVitals({ clock })
   const waiters = new Set<Waiter>()
   const timers = new Set<NodeJS.Timeout>()
-  const served = new Map<bigint, number>()
   const inputs: Input[] = []
   let core = recoverCore()
   let isStepping = false
   let isStopped = false
-  /** The greatest height that somebody seems to have decided: a claim, which only makes this member ask. */
-  let heardOfHeight = 0n
-  let asksLeft = 0
-  let askTimer: NodeJS.Timeout | undefined
   let dueTimer: NodeJS.Timeout | undefined
   let heightAtLastTick = 0n
+  const catchUp = createCatchUp({
+    store,
+    clock,
+    self: committee.self,
+    signers: () => committee.signers,
+    height: () => replica.state().height,
+    send,
+    accept: receiveDecided,
+    drop: vitals.drop,
+  })
   const handshaker = createHandshaker({
     core: () => core,
     sign,
@@ -266,9 +264,9 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       case 'envelope':
         return receiveEnvelope(frame.bytes)
       case 'behind':
-        return serve(frame.height + 1n)
+        return catchUp.serve(frame)
       case 'decided':
-        return receiveDecided(frame)
+        return catchUp.receive(frame)
     }
   }
 
@@ -277,14 +275,13 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     if ('message' in authenticated) {
       vitals.heard(authenticated.message.signer)
       feed({ kind: 'messageReceived', message: authenticated.message, nowMs: clock.nowMs() })
-      catchUpTo(authenticated.message.height - 1n)
+      catchUp.heardOf(authenticated.message.height - 1n)
       return
     }
     const { refused, header } = authenticated
     // A member hears its own words, too: dropping those says nothing.
     if (header?.signer !== committee.self || refused !== 'duplicate') vitals.drop(refused)
-    if (refused === 'heightAhead' && header !== undefined) catchUpTo(header.height - 1n)
-    else if (refused === 'heightBehind' && header !== undefined) serve(header.height)
+    if (refused === 'heightAhead' && header !== undefined) catchUp.heardOf(header.height - 1n)
     else if (refused !== 'duplicate') logger.debug({ refused, signer: header?.signer }, 'dropped a message')
   }
 
@@ -313,14 +310,9 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   }
 
   /** A commit that others decided: its certificate is checked and its batch executed before anything is believed. */
-  function receiveDecided({ record: text, envelopes, extensions }: Extract<Frame, { kind: 'decided' }>): void {
+  function receiveDecided({ record, envelopes, extensions }: DecidedHeight): void {
     try {
-      const { commit, certificate, body } = decodeCommitRecord(text)
-      if (commit.height <= replica.state().height) {
-        // Somebody served what this member would have; a forged record does not silence it.
-        if (store.readRecord(commit.height) === text) served.set(commit.height, clock.nowMs())
-        return vitals.drop('heightBehind')
-      }
+      const { commit, certificate, body } = decodeCommitRecord(record)
       if (commit.component !== committee.component) return vitals.drop('component')
       if (commit.epoch !== committee.epoch) return vitals.drop('epoch')
       if (commit.height !== core.height) return vitals.drop('heightAhead')
@@ -334,47 +326,12 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
         throw new Error(`height ${commit.height} was certified and executing it here gives another commit`)
       }
       feed({ kind: 'decidedReceived', certified, body, proposal, extensions: [], nowMs: clock.nowMs() })
-      // There may be more where it came from.
-      catchUpTo(commit.height + 1n)
     } catch (error) {
       if (error instanceof CoalitionError) return countDrop(error, 'dropped a decision')
       stop()
       onFatal(error)
     }
   }
-
-  /** Sends decided heights from `first` on to whoever is behind. */
-  function serve(first: bigint): void {
-    const last = replica.state().height
-    for (let height = first; height <= last && height < first + SERVED_HEIGHTS_MAX; height++) {
-      if (clock.nowMs() - (served.get(height) ?? 0) < SERVED_AGAIN_MS) continue
-      const record = store.readRecord(height)
-      if (record === undefined) return
-      served.set(height, clock.nowMs())
-      send({ kind: 'decided', record, envelopes: store.readBatch(height), extensions: [] })
-    }
-    for (const [height, atMs] of served) if (clock.nowMs() - atMs >= SERVED_AGAIN_MS) served.delete(height)
-  }
-
-  /** Asks for decided heights, a few times, unless they arrive by themselves in a moment. */
-  function catchUpTo(height: bigint): void {
-    if (height <= replica.state().height) return
-    heardOfHeight = height
-    asksLeft = ASKS_MAX
-    askTimer ??= setInterval(askAgain, ASK_MS)
-  }
-
-  function askAgain(): void {
-    if (asksLeft > 0 && heardOfHeight > replica.state().height) {
-      asksLeft -= 1
-      ask()
-      return
-    }
-    clearInterval(askTimer)
-    askTimer = undefined
-  }
-
-  const ask = (): void => send({ kind: 'behind', height: replica.state().height })
 
   /** A relay may have been lost, and then only this member has work: bounded, and only while nothing moves. */
   function relayAgain(): void {
@@ -409,7 +366,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     isStopped = true
     clearTimers()
     clearInterval(retransmission)
-    clearInterval(askTimer)
+    catchUp.stop()
     if (dueTimer !== undefined) clearTimeout(dueTimer)
   }
 
@@ -418,7 +375,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     if (handshaker.isAsking()) handshaker.requestDue()
     if (core.height === heightAtLastTick) relayAgain()
     // Work and no progress: perhaps the others decided it, and have had nothing to say since.
-    if (core.height === heightAtLastTick && (core.isActive || hasWork())) ask()
+    if (core.height === heightAtLastTick && (core.isActive || hasWork())) catchUp.heardOf(core.height)
     heightAtLastTick = core.height
   }, RETRANSMIT_MS)
 
@@ -426,8 +383,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     async start() {
       await transport.listen(receive)
       handshaker.requestDue()
-      ask()
-      catchUpTo(replica.state().height + 1n) // whoever was away cannot know by how much
+      catchUp.ask()
+      catchUp.heardOf(replica.state().height + 1n) // whoever was away cannot know by how much
       announceWork()
     },
 

@@ -1,5 +1,10 @@
-import { decodeAbiParameters, encodeAbiParameters, parseAbiParameters } from 'viem'
-import { fromHex, isEqualBytes, toHex } from '../../protocol/bytes.ts'
+import { createAbiReader, createAbiWriter } from '../../committee/abi.ts'
+import { BATCH_COUNT_MAX } from '../../committee/codec.ts'
+import { ENCODED_EXTENSION_SIZE_MAX_BYTES } from '../../committee/extension.ts'
+import { MalformedMessageError } from '../../committee/malformedMessage.ts'
+import type { Hex } from '../../protocol/bytes.ts'
+import { ADDRESSES_MAX } from '../../protocol/wire/addressList.ts'
+import { ENVELOPE_SIZE_MAX_BYTES } from '../../protocol/wire/envelope.ts'
 import { FRAME_SIZE_MAX_BYTES } from './transport.ts'
 
 /** What members say to each other, one kind to a byte. What it holds proves itself, or is worth nothing. */
@@ -10,14 +15,25 @@ export type Frame =
   | { kind: 'handshake'; bytes: Uint8Array }
   /** A submitter's signed envelope, passed on by the member whose queue it came through. */
   | { kind: 'envelope'; bytes: Uint8Array }
-  /** "My last decided height is this; who has more?" */
-  | { kind: 'behind'; height: bigint }
-  /** A decided height for a member that was away: it checks the certificate and executes the batch itself. */
-  | { kind: 'decided'; record: string; envelopes: readonly Uint8Array[]; extensions: readonly Uint8Array[] }
+  /** "My last decided height is this; `peer`, do you have more?" The others stay silent. */
+  | { kind: 'behind'; height: bigint; peer: Hex }
+  /** Decided heights from `first` on, without a gap, for a member that was away. */
+  | { kind: 'decided'; first: bigint; heights: readonly DecidedHeight[] }
+
+/** One decided height: its reader checks the certificate and executes the batch itself. */
+export type DecidedHeight = {
+  /** JSON of `encodeCommitRecord`. */
+  record: string
+  envelopes: readonly Uint8Array[]
+  extensions: readonly Uint8Array[]
+}
+
+/** Heights in one answer: executing them holds up everything else that the reader does. */
+export const HEIGHTS_MAX = 64
+/** A record whose certificate has 256 signatures takes half of this. */
+const RECORD_SIZE_MAX_BYTES = 1 << 16
 
 const KINDS = ['consensus', 'envelope', 'behind', 'decided', 'handshake'] as const
-const DECIDED_FIELDS = parseAbiParameters('string record, bytes[] envelopes, bytes[] extensions')
-const BEHIND_FIELDS = parseAbiParameters('uint64 height')
 
 export function encodeFrame(frame: Frame): Uint8Array {
   const payload = encodePayload(frame)
@@ -32,13 +48,14 @@ export function decodeFrame(bytes: Uint8Array): Frame | 'oversized' | 'malformed
   if (bytes.length > FRAME_SIZE_MAX_BYTES) return 'oversized'
   const kind = KINDS[bytes[0] ?? -1]
   const payload = bytes.subarray(1)
-  if (kind === 'consensus' || kind === 'envelope' || kind === 'handshake') return { kind, bytes: payload }
   try {
-    const frame = decodePayload(kind, payload)
-    return frame !== undefined && isEqualBytes(encodeFrame(frame), bytes) ? frame : 'malformed'
-  } catch {
+    if (kind === 'behind') return decodeBehind(payload)
+    if (kind === 'decided') return decodeDecided(payload)
+  } catch (error) {
+    if (!(error instanceof MalformedMessageError)) throw error
     return 'malformed'
   }
+  return kind === undefined ? 'malformed' : { kind, bytes: payload }
 }
 
 function encodePayload(frame: Frame): Uint8Array {
@@ -48,17 +65,51 @@ function encodePayload(frame: Frame): Uint8Array {
     case 'handshake':
       return frame.bytes
     case 'behind':
-      return fromHex(encodeAbiParameters(BEHIND_FIELDS, [frame.height]))
-    case 'decided': {
-      const { record, envelopes, extensions } = frame
-      return fromHex(encodeAbiParameters(DECIDED_FIELDS, [record, envelopes.map(toHex), extensions.map(toHex)]))
-    }
+      return createAbiWriter().word(frame.height).word(frame.peer).finish()
+    case 'decided':
+      return createAbiWriter().word(frame.first).bytesList(frame.heights.map(encodeDecidedHeight)).finish()
   }
 }
 
-function decodePayload(kind: Frame['kind'] | undefined, payload: Uint8Array): Frame | undefined {
-  if (kind === 'behind') return { kind, height: decodeAbiParameters(BEHIND_FIELDS, payload)[0] }
-  if (kind !== 'decided') return undefined
-  const [record, envelopes, extensions] = decodeAbiParameters(DECIDED_FIELDS, payload)
-  return { kind, record, envelopes: envelopes.map(fromHex), extensions: extensions.map(fromHex) }
+/** `abi.encode(bytes record, bytes[] envelopes, bytes[] extensions)`. */
+export const encodeDecidedHeight = ({ record, envelopes, extensions }: DecidedHeight): Uint8Array =>
+  createAbiWriter().bytes(new TextEncoder().encode(record)).bytesList(envelopes).bytesList(extensions).finish()
+
+function decodeBehind(payload: Uint8Array): Frame {
+  const reader = createAbiReader(payload, { headWords: 2 })
+  const frame: Frame = { kind: 'behind', height: reader.uint(64), peer: reader.address() }
+  reader.end()
+  return frame
+}
+
+function decodeDecided(payload: Uint8Array): Frame {
+  const reader = createAbiReader(payload, { headWords: 2 })
+  const first = reader.uint(64)
+  const heights = reader.bytesList({ countMax: HEIGHTS_MAX, sizeMaxBytes: FRAME_SIZE_MAX_BYTES })
+  reader.end()
+  if (first === 0n || heights.length === 0 || first + BigInt(heights.length) > 1n << 64n)
+    refuse('it has no such heights')
+  return { kind: 'decided', first, heights: heights.map(decodeDecidedHeight) }
+}
+
+function decodeDecidedHeight(bytes: Uint8Array): DecidedHeight {
+  const reader = createAbiReader(bytes, { headWords: 3 })
+  const record = decodeText(reader.bytes({ sizeMaxBytes: RECORD_SIZE_MAX_BYTES }))
+  const envelopes = reader.bytesList({ countMax: BATCH_COUNT_MAX, sizeMaxBytes: ENVELOPE_SIZE_MAX_BYTES })
+  const extensions = reader.bytesList({ countMax: ADDRESSES_MAX, sizeMaxBytes: ENCODED_EXTENSION_SIZE_MAX_BYTES })
+  reader.end()
+  return { record, envelopes, extensions }
+}
+
+/** Text whose bytes are the only ones that give it. */
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return refuse('its record is no text')
+  }
+}
+
+function refuse(reason: string): never {
+  throw new MalformedMessageError({ reason })
 }

@@ -130,7 +130,9 @@ test('a certified commit served with another batch is dropped, and the member go
   const liar = network.connect(9)
   const record = running[0]!.store.readRecord(1n)!
   const late = await start(3)
-  await liar.broadcast(encodeFrame({ kind: 'decided', record, envelopes: [], extensions: [] }))
+  await liar.broadcast(
+    encodeFrame({ kind: 'decided', first: 1n, heights: [{ record, envelopes: [], extensions: [] }] }),
+  )
   await until(() => late.replica.state().height === 1n)
   assert.deepEqual(late.faults, [])
   late.kill()

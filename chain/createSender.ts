@@ -1,4 +1,4 @@
-import { type Hash, numberToHex, type TransactionReceipt, TransactionReceiptNotFoundError } from 'viem'
+import { type Hash, keccak256, numberToHex, type TransactionReceipt, TransactionReceiptNotFoundError } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
@@ -18,18 +18,26 @@ export class ReceiptTimeoutError extends CoalitionError {
 }
 
 export class FeeCapReachedError extends CoalitionError {
-  readonly txHash: Hash
+  /** Undefined where what waits was sent by an earlier process. */
+  readonly txHash: Hash | undefined
 
-  constructor({ txHash, nonce, feeCapWei }: { txHash: Hash; nonce: number; feeCapWei: bigint }) {
-    super(
-      'FEE_CAP_REACHED',
-      `Transaction ${txHash} of nonce ${nonce} is stuck at the fee cap of ${feeCapWei} wei a gas.`,
-      {
-        fix: 'Wait for cheaper blocks, or raise the cap; the next transaction of this account takes the same nonce.',
-        isRetryable: true,
-      },
-    )
+  constructor({ txHash, nonce, feeCapWei }: { txHash?: Hash; nonce: number; feeCapWei: bigint }) {
+    const what = txHash === undefined ? 'A transaction' : `Transaction ${txHash}`
+    super('FEE_CAP_REACHED', `${what} of nonce ${nonce} is stuck at the fee cap of ${feeCapWei} wei a gas.`, {
+      fix: 'Wait for cheaper blocks, or raise the cap; the next transaction of this account takes the same nonce.',
+      isRetryable: true,
+    })
     this.txHash = txHash
+  }
+}
+
+export class OutOfFundsError extends CoalitionError {
+  constructor({ address, balanceWei, costWei }: { address: Hex; balanceWei: bigint; costWei: bigint }) {
+    super('OUT_OF_FUNDS', `Account ${address} holds ${balanceWei} wei and its transaction may cost ${costWei}.`, {
+      fix: 'Send ether to the account; it needs no role. What was to be sent is sent when it has enough.',
+      kind: 'refused',
+      isRetryable: true,
+    })
   }
 }
 
@@ -52,6 +60,7 @@ export type Sender = {
    * Sends, waits until a block holds it, and gives the receipt, which may say `reverted`.
    *
    * @throws {FeeCapReachedError} it is stuck, and a higher fee is not allowed: an alarm.
+   * @throws {OutOfFundsError} the account cannot pay for it: an alarm.
    * @throws {NonceTakenError} somebody else sent with this key.
    * @throws {ReceiptTimeoutError} no block held it in time.
    * @throws {WrongChainError} the endpoint came to serve another chain.
@@ -97,6 +106,9 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
     const deadlineMs = Date.now() + receiptTimeoutMs
 
     const submit = async (): Promise<void> => {
+      const balanceWei = await request(host, () => client.getBalance({ address }))
+      const costWei = gas * fees.maxFeePerGas + value
+      if (balanceWei < costWei) throw new OutOfFundsError({ address, balanceWei, costWei })
       // Signed for the pinned chain, so that no other can take it, whatever the endpoint serves by now.
       const signed = await account.signTransaction({
         ...call,
@@ -106,16 +118,24 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
         chainId: chain.chainId,
         type: 'eip1559',
       })
-      hashes.push(await request(host, () => client.sendRawTransaction({ serializedTransaction: signed })))
+      try {
+        await request(host, () => client.sendRawTransaction({ serializedTransaction: signed }))
+      } catch (error) {
+        // An earlier process sent this very transaction: it waits already, and its receipt will do.
+        if (!isSaid(error, /already known|known transaction|already imported/i)) throw error
+      }
+      hashes.push(keccak256(signed))
     }
-    const raise = (): boolean => {
-      if (fees.maxFeePerGas >= feeCapWei) return false
-      const raised = capFees({
+    /** @throws {FeeCapReachedError} they are at the cap. */
+    const raise = (): void => {
+      const txHash = hashes.at(-1)
+      if (fees.maxFeePerGas >= feeCapWei) {
+        throw new FeeCapReachedError({ nonce, feeCapWei, ...(txHash === undefined ? {} : { txHash }) })
+      }
+      fees = capFees({
         maxFeePerGas: raiseFee(fees.maxFeePerGas),
         maxPriorityFeePerGas: raiseFee(fees.maxPriorityFeePerGas),
       })
-      fees = raised
-      return true
     }
 
     await submitOverWaiting(submit, raise)
@@ -131,7 +151,7 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
       const txHash = hashes.at(-1)!
       if (Date.now() >= deadlineMs) throw new ReceiptTimeoutError({ txHash, timeoutMs: receiptTimeoutMs })
       if (Date.now() >= replaceAtMs) {
-        if (!raise()) throw new FeeCapReachedError({ txHash, nonce, feeCapWei })
+        raise()
         await submit().catch(ignoreUnderpriced)
         replaceAtMs = Date.now() + replaceAfterMs
       }
@@ -140,12 +160,13 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
   }
 
   /** Sends at a nonce under which an earlier process may have left something waiting, and outbids it where so. */
-  async function submitOverWaiting(submit: () => Promise<void>, raise: () => boolean): Promise<void> {
+  async function submitOverWaiting(submit: () => Promise<void>, raise: () => void): Promise<void> {
     for (;;) {
       try {
         return await submit()
       } catch (error) {
-        if (!isUnderpriced(error) || !raise()) throw error
+        if (!isUnderpriced(error)) throw error
+        raise()
       }
     }
   }
@@ -211,9 +232,11 @@ type Fees = { maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }
 
 const raiseFee = (feeWei: bigint): bigint => feeWei + feeWei / RAISE_DIVISOR + 1n
 
-/** Nodes say it in words alone, and all of them with this one. */
-const isUnderpriced = (error: unknown): boolean =>
-  error instanceof RpcRefusedError && /underpriced/i.test(`${error.message} ${String(error.cause)}`)
+/** Nodes say it in words alone. */
+const isSaid = (error: unknown, words: RegExp): boolean =>
+  error instanceof RpcRefusedError && words.test(`${error.message} ${String(error.cause)}`)
+
+const isUnderpriced = (error: unknown): boolean => isSaid(error, /underpriced/i)
 
 /** What was sent before is still waiting, and so is the nonce: the next round outbids it. */
 function ignoreUnderpriced(error: unknown): void {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPublicClient, custom } from 'viem'
 import { type Chain, WrongChainError } from '../../chain/connectChain.ts'
-import { createSender, FeeCapReachedError, NonceTakenError, ReceiptTimeoutError } from '../../chain/createSender.ts'
+import {
+  createSender,
+  FeeCapReachedError,
+  NonceTakenError,
+  OutOfFundsError,
+  ReceiptTimeoutError,
+} from '../../chain/createSender.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { keccak256 } from '../../protocol/hash.ts'
 import { createTestChain, type TestChain } from './createTestChain.ts'
@@ -73,6 +79,40 @@ test('send: what an earlier process left waiting is replaced, as the nonce comes
   await world.request('evm_mine')
   assert.equal((await sending).status, 'success')
   assert.equal(await world.chain.client.getTransactionCount({ address }), 1)
+})
+
+test('send: the very transaction that an earlier process left waiting is taken for its own', async () => {
+  const { world, secretKey } = await createStuckChain('known')
+  const died = createSender(world.chain, { secretKey, receiptTimeoutMs: 1, replaceAfterMs: 60_000 })
+  await assert.rejects(died.send({ to: TARGET, data: '0x' }), ReceiptTimeoutError)
+  const left = await waitingOtherThan(world)
+  const called: string[] = []
+  const request = async (call: { method: string }): Promise<unknown> => {
+    called.push(call.method)
+    return world.chain.client.request(call as never)
+  }
+  const chain = { ...world.chain, client: createPublicClient({ transport: custom({ request }), cacheTime: 0 }) }
+  const sending = createSender(chain, { secretKey, replaceAfterMs: 60_000 }).send({ to: TARGET, data: '0x' })
+  await until(async () => called.find((method) => method === 'eth_getTransactionReceipt'))
+  await world.request('evm_mine')
+  const receipt = await sending
+  assert.equal(receipt.transactionHash, left.hash)
+})
+
+test('FeeCapReachedError: what waits at the fee cap already is an alarm for the next process, too', async () => {
+  const { world, secretKey } = await createStuckChain('capped before')
+  const settings = { secretKey, feeCapWei: 3n * GWEI, replaceAfterMs: 20 }
+  await assert.rejects(createSender(world.chain, settings).send({ to: TARGET, data: '0x' }), FeeCapReachedError)
+  await assert.rejects(createSender(world.chain, settings).send({ to: TARGET, data: '0x01' }), FeeCapReachedError)
+})
+
+test('OutOfFundsError: an account that cannot pay sends nothing', async () => {
+  const world = await createTestChain()
+  const secretKey = keccak256(new TextEncoder().encode('poor'))
+  const poor = createSender(world.chain, { secretKey })
+  await assert.rejects(poor.send({ to: TARGET, data: '0x' }), OutOfFundsError)
+  await world.sender.send({ to: poor.address, data: '0x', valueWei: 10n ** 18n })
+  assert.equal((await poor.send({ to: TARGET, data: '0x' })).status, 'success')
 })
 
 test('NonceTakenError: another transaction of the key took the nonce', async () => {

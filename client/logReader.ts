@@ -114,6 +114,9 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     },
     /** The newest commit that is marked for the chain. @throws {NotInLogError} none yet. */
     readNewestAnchor: async (): Promise<CommitRecord> => decodeCommitRecord(await readText('commit/anchor')),
+    /** The commit that ended `epoch`: its `next` is not zero. @throws {NotInLogError} it has not ended. */
+    readEpochEnd: async (epoch: bigint): Promise<CommitRecord> =>
+      decodeCommitRecord(await readText(`commit/epoch/${epoch}`)),
     /** The last sequence that the member decided of `submitter`; a hint. */
     async readSequence(submitter: string): Promise<bigint> {
       const text = await readText(`submitter/${submitter}`)

@@ -4,6 +4,8 @@ import { CoalitionError } from '../../protocol/errors.ts'
 import { encodeEntryBundle } from '../../protocol/log/entryBundle.ts'
 import { cutTile, TILE_WIDTH, tileWidth } from '../../protocol/log/tile.ts'
 import { decodeTilePath } from '../../protocol/log/tilePath.ts'
+import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
+import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Store } from './store.ts'
 
@@ -29,7 +31,7 @@ const CONNECTIONS_MAX = 512
  * A member's log, read-only: C2SP tlog-tiles under the root, and each commit with its certificate (spec §6).
  *
  * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, `/commit/HEIGHT`, `/commit/anchor`,
- * `/submitter/ADDRESS` (its last sequence) and `/health`.
+ * `/commit/epoch/EPOCH` (the commit that ended it), `/submitter/ADDRESS` (its last sequence) and `/health`.
  */
 export async function startServer(
   { view, logger }: { view: LogView; logger: Logger },
@@ -101,6 +103,7 @@ function send(response: ServerResponse, { status, body }: { status: number; body
 }
 
 const HEIGHT_PATTERN = /^[1-9][0-9]{0,18}$/
+const EPOCH_PATTERN = /^(?:0|[1-9][0-9]{0,18})$/
 
 function find(path: string, view: LogView): Resource | undefined {
   const [room, rest = ''] = split(path)
@@ -129,10 +132,39 @@ function find(path: string, view: LogView): Resource | undefined {
 }
 
 function findCommit(name: string, { store, height }: LogView): Resource | undefined {
+  const [first, epoch] = split(name)
   const isNewest = name === 'anchor'
-  if (!isNewest && (!HEIGHT_PATTERN.test(name) || BigInt(name) > height())) return undefined
-  const record = isNewest ? store.readNewestAnchor() : store.readRecord(BigInt(name))
+  let record: string | undefined
+  if (first === 'epoch' && epoch !== undefined) {
+    record = EPOCH_PATTERN.test(epoch) ? findEpochEnd(BigInt(epoch), { store, height: height() }) : undefined
+  } else if (isNewest) {
+    record = store.readNewestAnchor()
+  } else if (HEIGHT_PATTERN.test(name) && BigInt(name) <= height()) {
+    record = store.readRecord(BigInt(name))
+  }
   return record === undefined ? undefined : { body: record, type: 'application/json', isImmutable: !isNewest }
+}
+
+/** The last commit of `epoch`, where it has ended. Epochs only grow with the height, so a few reads find it. */
+function findEpochEnd(
+  epoch: bigint,
+  { store, height }: { store: LogView['store']; height: bigint },
+): string | undefined {
+  let found: string | undefined
+  for (let from = 1n, to = height; from <= to; ) {
+    const middle = (from + to) / 2n
+    const record = store.readRecord(middle)
+    // A member need not have the oldest heights: what it lacks is taken for older.
+    if (record === undefined || decodeCommitRecord(record).commit.epoch <= epoch) {
+      found = record
+      from = middle + 1n
+    } else {
+      to = middle - 1n
+    }
+  }
+  if (found === undefined) return undefined
+  const { commit } = decodeCommitRecord(found)
+  return commit.epoch === epoch && commit.next !== ZERO_BYTES32 ? found : undefined
 }
 
 function findTile(path: string, { store, size }: LogView): Resource | undefined {

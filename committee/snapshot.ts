@@ -3,10 +3,17 @@ import { fromHex, type Hex, isEqualBytes, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { assertCompactRange } from '../protocol/log/compactRange.ts'
 import type { Machine } from '../protocol/machine.ts'
+import {
+  decodeCommitteeRotated,
+  decodeRetirementMarker,
+  encodeCommitteeRotated,
+  encodeRetirementMarker,
+} from '../protocol/wire/governance.ts'
 import type { ComponentState } from './execution.ts'
+import { createGovernance } from './governance.ts'
 
 const FIELDS = parseAbiParameters(
-  'uint32 machineVersion, bytes32 component, uint64 epoch, uint64 height, bytes32 parent, uint64 timestampMs, uint64 logSize, bytes32[] logHashes, address[] submitters, uint64[] sequences, bytes machine',
+  'uint32 machineVersion, bytes32 component, uint64 epoch, uint64 height, bytes32 parent, uint64 timestampMs, uint64 logSize, bytes32[] logHashes, address[] submitters, uint64[] sequences, bytes committee, address[] approvers, bytes[] approvals, bytes retirement, bytes machine',
 )
 
 export class SnapshotRefusedError extends CoalitionError {
@@ -22,6 +29,8 @@ export class SnapshotRefusedError extends CoalitionError {
 export function encodeSnapshot<State>(machine: Machine<State>, state: ComponentState<State>): Uint8Array {
   const { component, epoch, height, parent, timestampMs, log } = state
   const sequences = [...state.sequences].sort(([a], [b]) => (a < b ? -1 : 1))
+  const { members, approvals, retirement } = state.governance
+  const standing = [...approvals].sort(([a], [b]) => (a < b ? -1 : 1))
   return fromHex(
     encodeAbiParameters(FIELDS, [
       machine.version,
@@ -34,6 +43,10 @@ export function encodeSnapshot<State>(machine: Machine<State>, state: ComponentS
       log.hashes.map(toHex),
       sequences.map(([submitter]) => submitter),
       sequences.map(([, sequence]) => sequence),
+      toHex(encodeCommitteeRotated({ newEpoch: epoch, members })),
+      standing.map(([member]) => member),
+      standing.map(([, payload]) => toHex(payload)),
+      retirement === null ? '0x' : toHex(encodeRetirementMarker(retirement)),
       toHex(machine.snapshot(state.machine)),
     ]),
   )
@@ -52,8 +65,10 @@ export function decodeSnapshot<State>(machine: Machine<State>, bytes: Uint8Array
   } catch {
     throw new SnapshotRefusedError({ reason: 'it is not ABI-encoded as one' })
   }
-  const [version, component, epoch, height, parent, timestampMs, size, hashes, submitters, sequences, machineBytes] =
-    fields
+  const [version, component, epoch, height, parent, timestampMs, size, hashes, submitters, sequences, ...rest] = fields
+  const [committee, approvers, approvals, retirement, machineBytes] = rest
+  const rotated = decodeCommitteeRotated(fromHex(committee))
+  if (rotated === undefined) throw new SnapshotRefusedError({ reason: 'its committee is none' })
   if (version !== machine.version) throw new SnapshotRefusedError({ reason: `it is of machine version ${version}` })
   const log = { size, hashes: hashes.map(fromHex) }
   assertCompactRange(log)
@@ -64,7 +79,12 @@ export function decodeSnapshot<State>(machine: Machine<State>, bytes: Uint8Array
     parent,
     timestampMs,
     log,
-    sequences: new Map(submitters.map((submitter, index) => [submitter.toLowerCase() as Hex, sequences[index] ?? 0n])),
+    sequences: new Map(submitters.map((submitter, index) => [toAddress(submitter), sequences[index] ?? 0n])),
+    governance: {
+      ...createGovernance(rotated.members),
+      approvals: new Map(approvers.map((member, index) => [toAddress(member), fromHex(approvals[index] ?? '0x')])),
+      retirement: decodeRetirementMarker(fromHex(retirement)) ?? null,
+    },
     machine: machine.restore(fromHex(machineBytes)),
   }
   if (!isEqualBytes(encodeSnapshot(machine, state), bytes)) {
@@ -72,5 +92,7 @@ export function decodeSnapshot<State>(machine: Machine<State>, bytes: Uint8Array
   }
   return state
 }
+
+const toAddress = (address: Hex): Hex => address.toLowerCase() as Hex
 
 const decodeFields = (bytes: Uint8Array) => decodeAbiParameters(FIELDS, bytes)

@@ -52,10 +52,12 @@ export const noteEntry = (anchoring: Anchoring, timestampMs: bigint): Anchoring 
 export function finishAnchoring(
   anchoring: Anchoring,
   cadence: AnchorCadence,
-  { height, timestampMs, logSize }: { height: bigint; timestampMs: bigint; logSize: bigint },
+  context: { height: bigint; timestampMs: bigint; logSize: bigint; isEnd?: boolean },
 ): { anchoring: Anchoring; anchor: boolean } {
+  const { height, timestampMs, logSize, isEnd = false } = context
   const dueAtMs = anchorDueAtMs(anchoring, cadence)
   const isDue =
+    isEnd ||
     anchoring.isRequested ||
     height - anchoring.height >= BigInt(cadence.anchorEveryCommits) ||
     (dueAtMs !== undefined && timestampMs >= dueAtMs)

@@ -55,6 +55,8 @@ export interface Machine<State> {
       logSize: bigint
       /** What members attached to their precommits of the commit before, by signer: signed, but whatever they pleased. */
       observations: ReadonlyMap<Hex, Uint8Array>
+      /** Set where the commit ends its epoch: then the chain is to see it, whatever the machine says (spec §4). */
+      isEnd?: boolean
     },
   ): { state: State; anchor: boolean; events: readonly Uint8Array[] }
   /** When a commit is due though no command waits; undefined when there is nothing to wait for. */

@@ -59,10 +59,12 @@ const MARKER_FIELDS = parseAbiParameters(
   'bytes32 typehash, bytes32 component, bytes32 successor, uint64 effectiveHeight, string reason',
 )
 
+const COMMAND_TYPEHASHES = [APPROVE_ROTATION_TYPEHASH, APPROVE_RETIREMENT_TYPEHASH].map(fromHex)
+
 /** Whether the bytes claim to be a governance command: a component's machine is never given such a one. */
 export function isGovernanceCommand(payload: Uint8Array): boolean {
-  const typehash = toHex(payload.subarray(0, 32))
-  return typehash === APPROVE_ROTATION_TYPEHASH || typehash === APPROVE_RETIREMENT_TYPEHASH
+  const typehash = payload.subarray(0, 32)
+  return COMMAND_TYPEHASHES.some((each) => isEqualBytes(each, typehash))
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Hex, toHex } from '../bytes.ts'
+import { CoalitionError } from '../errors.ts'
 import { keccak256 } from '../hash.ts'
 import { deriveTypehash, hashStruct } from './typedData.ts'
 
@@ -13,6 +14,25 @@ export type RetirementMarker = {
   /** Height of the commit that decides it; uint64. */
   effectiveHeight: bigint
   reason: string
+}
+
+/** Whoever binds to a retired component is told what takes its place (spec §9). */
+export class ComponentRetiredError extends CoalitionError {
+  /** Component key, or zero where nothing takes its place. */
+  readonly successor: Hex
+
+  constructor({ component, successor, effectiveHeight, reason }: RetirementMarker) {
+    const said = reason === '' ? '' : ` (${JSON.stringify(reason)})`
+    super(
+      'COMPONENT_RETIRED',
+      `Component ${component} retired at height ${effectiveHeight}${said}; its successor: ${successor}.`,
+      {
+        fix: 'Bind to the successor, where it is not zero; what the component logged stays verifiable.',
+        kind: 'refused',
+      },
+    )
+    this.successor = successor
+  }
 }
 
 export const ROTATION_TYPEHASH: Hex = deriveTypehash(

@@ -31,9 +31,11 @@ testMachine({
 
 type Observed = readonly (readonly [Hex, bigint | Uint8Array])[]
 
+const members = [{ signer: `0x${'11'.repeat(20)}` as const }]
+
 /** Runs commits through the committee's own execution, and gives the ticks that its log then holds. */
 function run(commits: readonly { timestampMs: bigint; observed?: Observed }[]) {
-  let state = createGenesis(almanac, { component, parameters })
+  let state = createGenesis(almanac, { component, parameters, members })
   const ticks: AlmanacTick[] = []
   const anchors: bigint[] = []
   for (const { timestampMs, observed = [] } of commits) {
@@ -130,7 +132,7 @@ test('almanac: anchors at its cadence, and never an empty anchor', () => {
 })
 
 test('almanac: a batch whose extensions cannot be read is refused as a whole', () => {
-  const state = createGenesis(almanac, { component, parameters })
+  const state = createGenesis(almanac, { component, parameters, members })
   const batch: Batch = { envelopes: [], timestampMs: 1n, extensions: [new Uint8Array(3)] }
   assert.throws(() => execute(almanac, { state, batch }), { code: 'BATCH_REFUSED' })
 })

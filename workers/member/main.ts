@@ -42,7 +42,7 @@ async function run(): Promise<void> {
   const settings = readMemberSettings()
   const chronicle = await readChronicle(settings.COALITION_CONFIG)
   const key = await readKeystore({ path: settings.KEYSTORE, password: readPassword(settings) })
-  const { component, signers, parameters } = chronicle
+  const { component, members, signers, parameters } = chronicle
   const { signer } = key
   assertMember(chronicle, signer)
   const logger = createLogger({ name: `member-${signers.indexOf(signer)}`, level: settings.LOG_LEVEL })
@@ -55,7 +55,7 @@ async function run(): Promise<void> {
   const transport = createRedisTransport({ redis, logger }, { component })
   shutdown.defer('transport', () => transport.close())
 
-  const replica = openReplica({ machine, store }, { component, parameters })
+  const replica = openReplica({ machine, store }, { component, parameters, members })
   const driver = createDriver(
     {
       machine,

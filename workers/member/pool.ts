@@ -1,5 +1,10 @@
 import { BATCH_COUNT_MAX } from '../../committee/codec.ts'
-import { applyEnvelope, BATCH_SIZE_MAX_BYTES, type ComponentState } from '../../committee/execution.ts'
+import {
+  applyEnvelope,
+  BATCH_SIZE_MAX_BYTES,
+  type CommandState,
+  type ComponentState,
+} from '../../committee/execution.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { Machine } from '../../protocol/machine.ts'
@@ -102,7 +107,7 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
       if (held !== undefined) throw new PoolFullError({ reason: `another envelope of sequence ${sequence} waits` })
       // The submitter's authority is checked now even where its turn is later: strangers get no room.
       applyEnvelope(machine, {
-        state: { machine: state.machine, sequences: new Map(state.sequences).set(submitter, sequence - 1n) },
+        state: { ...state, sequences: new Map(state.sequences).set(submitter, sequence - 1n) },
         envelope,
         context: { height: state.height + 1n, timestampMs: state.timestampMs + 1n },
       })
@@ -115,17 +120,20 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
     take(state) {
       const taken: VerifiedEnvelope[] = []
       let room = BATCH_SIZE_MAX_BYTES
-      let commandState: Pick<ComponentState<State>, 'sequences' | 'machine'> = state
+      let commandState: CommandState<State> = state
       const context = { height: state.height + 1n, timestampMs: state.timestampMs + 1n }
       // One envelope of each submitter in turn, so that none can crowd out the others.
       let turn = [...bySubmitter.keys()]
-      while (turn.length > 0 && taken.length < BATCH_COUNT_MAX) {
+      let isEnd = false // nothing follows the envelope that ends an epoch: it waits for the next one
+      while (turn.length > 0 && !isEnd && taken.length < BATCH_COUNT_MAX) {
         turn = turn.filter((submitter) => {
           const sequence = (commandState.sequences.get(submitter) ?? 0n) + 1n
           const next = bySubmitter.get(submitter)?.get(sequence)
-          if (taken.length === BATCH_COUNT_MAX || next === undefined || next.bytes.length > room) return false
+          if (isEnd || taken.length === BATCH_COUNT_MAX || next === undefined || next.bytes.length > room) return false
           try {
-            commandState = applyEnvelope(machine, { state: commandState, envelope: next.envelope, context }).state
+            const applied = applyEnvelope(machine, { state: commandState, envelope: next.envelope, context })
+            commandState = applied.state
+            isEnd = applied.end !== undefined
           } catch (error) {
             if (!(error instanceof CoalitionError)) throw error
             drop(submitter, sequence) // the state has moved on and refuses it now

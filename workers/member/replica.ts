@@ -15,6 +15,7 @@ import type { Machine } from '../../protocol/machine.ts'
 import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
 import type { Certificate } from '../../protocol/wire/certificate.ts'
 import { decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+import type { Member } from '../../protocol/wire/committee.ts'
 import { type Envelope, type VerifiedEnvelope, verifyEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Store } from './store.ts'
 
@@ -28,11 +29,13 @@ export type Replica<State> = ReturnType<typeof openReplica<State>>
 /** This member's copy of its component: the state in memory, everything decided in the store. */
 export function openReplica<State>(
   { machine, store }: { machine: Machine<State>; store: Store },
-  { component, parameters }: { component: Hex; parameters: Uint8Array },
+  { component, parameters, members }: { component: Hex; parameters: Uint8Array; members: readonly Member[] },
 ) {
   const snapshot = store.readState()
   let state: ComponentState<State> =
-    snapshot === undefined ? createGenesis(machine, { component, parameters }) : decodeSnapshot(machine, snapshot)
+    snapshot === undefined
+      ? createGenesis(machine, { component, parameters, members })
+      : decodeSnapshot(machine, snapshot)
   store.verifyLog(state.log)
   const remembered = new Map<Hex, VerifiedEnvelope>()
   const executions = new Map<Hex, Executed<State> & { envelopes: readonly VerifiedEnvelope[] }>()

@@ -77,7 +77,10 @@ export async function startTestMember(options: {
   if (isNew) initStore({ dir, component, signer })
   const store = openStore({ dir, component, signer })
   const encoded = encodeChronicleParameters(options.parameters ?? parameters)
-  const replica = openReplica({ machine, store }, { component, parameters: encoded })
+  const replica = openReplica(
+    { machine, store },
+    { component, parameters: encoded, members: committee.map((member) => ({ signer: member })) },
+  )
   const faults: unknown[] = []
   const driver = createDriver(
     {

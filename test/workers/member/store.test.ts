@@ -188,8 +188,9 @@ test('openReplica: refuses a store whose envelopes or entries are not those of i
   const identity = { dir, component: testComponent, signer: signers[0]! }
   const store = openStore(identity)
   const parameters = encodeChronicleParameters(testParameters)
+  const testSeats = signers.map((signer) => ({ signer }))
   assert.throws(
-    () => openReplica({ machine: chronicle, store }, { component: testComponent, parameters }),
+    () => openReplica({ machine: chronicle, store }, { component: testComponent, parameters, members: testSeats }),
     StoreDamagedError,
   )
   store.close()

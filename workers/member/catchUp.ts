@@ -20,7 +20,7 @@ type Asked = Extract<Frame, { kind: 'behind' }>
 type Answer = Extract<Frame, { kind: 'decided' }>
 
 export type CatchUpDependencies = {
-  store: Pick<Store, 'readRecord' | 'readBatch'>
+  store: Pick<Store, 'readRecord' | 'readBatch' | 'baseHeight'>
   clock: { nowMs(): number }
   /** Address of this member. */
   self: Hex
@@ -107,6 +107,8 @@ export function createCatchUp(deps: CatchUpDependencies): CatchUp {
   function readHeights(first: bigint): { heights: DecidedHeight[]; sizeBytes: number } {
     const heights: DecidedHeight[] = []
     let sizeBytes = 0
+    // The height that this store begins at came without its envelopes.
+    if (first <= store.baseHeight()) return { heights, sizeBytes }
     while (heights.length < HEIGHTS_MAX) {
       const at = first + BigInt(heights.length)
       const record = store.readRecord(at)

@@ -35,7 +35,11 @@ async function init(): Promise<void> {
   const chronicle = await readChronicle(settings.COALITION_CONFIG)
   const signer = await readKeystoreAddress(settings.KEYSTORE)
   assertMember(chronicle, signer)
-  initStore({ dir: settings.STORE, component: chronicle.component, signer })
+  const identity = { dir: settings.STORE, component: chronicle.component, signer }
+  initStore(identity)
+  const store = openStore(identity)
+  store.bindParameters(chronicle.parameters)
+  store.close()
 }
 
 async function run(): Promise<void> {

@@ -31,6 +31,7 @@ export function openReplica<State>(
   { machine, store }: { machine: Machine<State>; store: Store },
   { component, parameters, members }: { component: Hex; parameters: Uint8Array; members: readonly Member[] },
 ) {
+  store.bindParameters(parameters)
   const snapshot = store.readState()
   let state: ComponentState<State> =
     snapshot === undefined

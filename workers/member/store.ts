@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,12 +8,18 @@ import { type CompactRange, EMPTY_RANGE } from '../../protocol/log/compactRange.
 import { HASH_SIZE_BYTES, hashLeaf } from '../../protocol/log/treeHash.ts'
 import { rootOf } from '../../protocol/log/treeRoot.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+import { createBaseWriter } from './storeBase.ts'
+import { chainHash, checksum } from './storeDigest.ts'
 
 const FILE_NAME = 'member.sqlite'
 /** Changes when what is stored changes its form. */
-const STORE_VERSION = 1
+const STORE_VERSION = 2
 /** Entries that are hashed in one go when the log is verified. */
 const VERIFIED_AT_ONCE = 4096
+/** Snapshots that are kept for peers, each of a height marked for the chain: the newest ones, as anchors may overtake a reader. */
+const SNAPSHOTS_KEPT = 2
+/** A state with more bytes is not kept for peers: a log's readers take no more in one answer. */
+const SNAPSHOT_SIZE_MAX_BYTES = 16 << 20
 
 export type StoreIdentity = {
   /** Component key. */
@@ -56,7 +61,7 @@ export class StoreDamagedError extends CoalitionError {
 }
 
 const SCHEMA = `
-  CREATE TABLE meta (version INTEGER NOT NULL, component TEXT NOT NULL, signer TEXT NOT NULL, halted TEXT) STRICT;
+  CREATE TABLE meta (version INTEGER NOT NULL, component TEXT NOT NULL, signer TEXT NOT NULL, halted TEXT, base INTEGER NOT NULL, syncing INTEGER NOT NULL, parameters BLOB) STRICT;
   CREATE TABLE evidence (a BLOB NOT NULL, b BLOB NOT NULL, UNIQUE (a, b)) STRICT;
   CREATE TABLE wal (id INTEGER PRIMARY KEY, record BLOB NOT NULL, chain BLOB NOT NULL) STRICT;
   CREATE TABLE wal_base (only INTEGER PRIMARY KEY CHECK (only = 0), id INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
@@ -65,6 +70,7 @@ const SCHEMA = `
   CREATE TABLE entries (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE tiles (level INTEGER, position INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
   CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 0), height INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
+  CREATE TABLE snapshots (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
   CREATE INDEX anchored ON decisions (height) WHERE anchor = 1;
 `
 
@@ -73,9 +79,11 @@ export type Store = ReturnType<typeof openStore>
 /**
  * Creates a member's store: once, and never over another (spec §5.4).
  *
+ * @param options.isSyncing whether it has no use before it got its beginning from peers (spec §5.5).
  * @throws {StoreError} there is one already, or the folder cannot be written.
  */
-export function initStore({ dir, component, signer }: StoreIdentity & { dir: string }): void {
+export function initStore(options: StoreIdentity & { dir: string; isSyncing?: boolean }): void {
+  const { dir, component, signer, isSyncing = false } = options
   const path = join(dir, FILE_NAME)
   if (existsSync(path)) {
     throw new StoreError({
@@ -99,7 +107,8 @@ export function initStore({ dir, component, signer }: StoreIdentity & { dir: str
   }
   try {
     db.exec(`BEGIN EXCLUSIVE; ${SCHEMA}`)
-    db.prepare('INSERT INTO meta VALUES (?, ?, ?, NULL)').run(STORE_VERSION, component, signer)
+    const insertMeta = db.prepare('INSERT INTO meta VALUES (?, ?, ?, NULL, 0, ?, NULL)')
+    insertMeta.run(STORE_VERSION, component, signer, isSyncing ? 1 : 0)
     db.prepare('INSERT INTO wal_base VALUES (0, 0, ?)').run(new Uint8Array(32))
     db.exec('COMMIT')
   } finally {
@@ -108,6 +117,8 @@ export function initStore({ dir, component, signer }: StoreIdentity & { dir: str
   renameSync(draft, path)
   syncFolder(dir)
 }
+
+export const hasStore = ({ dir }: { dir: string }): boolean => existsSync(join(dir, FILE_NAME))
 
 /** A file's name is durable when its folder is. */
 function syncFolder(dir: string): void {
@@ -122,10 +133,12 @@ function syncFolder(dir: string): void {
 /**
  * Opens a member's store and holds it alone. What `append` or `decide` returned from is durable.
  *
- * @throws {StoreError} there is none, it is another member's, or another process holds it.
+ * @param options.isSyncing whether it is opened to be given its beginning, and may still lack it.
+ * @throws {StoreError} there is none, it is another member's, another process holds it, or its sync did not end.
  * @throws {StoreDamagedError} a record's checksum or chain hash is wrong: it is named, and nothing is skipped.
  */
-export function openStore({ dir, component, signer }: StoreIdentity & { dir: string }) {
+export function openStore(options: StoreIdentity & { dir: string; isSyncing?: boolean }) {
+  const { dir, component, signer, isSyncing = false } = options
   const path = join(dir, FILE_NAME)
   if (!existsSync(path)) {
     throw new StoreError({
@@ -136,6 +149,7 @@ export function openStore({ dir, component, signer }: StoreIdentity & { dir: str
   const db = openExclusively(path)
   try {
     assertIdentity(db, { component, signer })
+    if (!isSyncing) assertSynced(db)
     verifyDatabase(db)
     let walTail = verifyWal(db)
     verifyDecisions(db)
@@ -165,6 +179,12 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
   const selectEntries = db.prepare('SELECT bytes FROM entries WHERE position >= ? AND position < ? ORDER BY position')
   const selectTile = db.prepare('SELECT hashes FROM tiles WHERE level = ? AND position = ?')
   const selectState = db.prepare('SELECT bytes, checksum FROM state')
+  const insertSnapshot = db.prepare('INSERT INTO snapshots VALUES (?, ?, ?)')
+  const dropSnapshots = db.prepare(
+    'DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM snapshots ORDER BY height DESC LIMIT ?)',
+  )
+  const selectSnapshot = db.prepare('SELECT bytes, checksum FROM snapshots WHERE height = ?')
+  const selectMeta = db.prepare('SELECT base, parameters FROM meta')
 
   const transaction = (write: () => void): void => {
     db.exec('BEGIN IMMEDIATE')
@@ -219,6 +239,10 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
           }
         }
         putState.run(height, state, checksum(state))
+        if (anchor && state.length <= SNAPSHOT_SIZE_MAX_BYTES) {
+          insertSnapshot.run(height, state, checksum(state))
+          dropSnapshots.run(SNAPSHOTS_KEPT)
+        }
         db.exec('DELETE FROM wal')
         db.prepare('UPDATE wal_base SET id = ?, chain = ?').run(tail.id, tail.chain)
       })
@@ -241,14 +265,28 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
       return row === undefined ? undefined : bytesOf(row.hashes)
     },
     /** @throws {StoreDamagedError} its checksum is wrong. */
-    readState(): Uint8Array | undefined {
-      const row = selectState.get()
-      if (row === undefined) return undefined
-      const state = bytesOf(row.bytes)
-      if (!isEqualBytes(checksum(state), bytesOf(row.checksum))) {
-        throw new StoreDamagedError({ record: 'the state', reason: 'its checksum is wrong' })
+    readState: (): Uint8Array | undefined => readChecked(selectState.get(), 'the state'),
+    /** The state at `height`, where it is kept for peers. @throws {StoreDamagedError} its checksum is wrong. */
+    readSnapshot: (height: bigint): Uint8Array | undefined =>
+      readChecked(selectSnapshot.get(height), `the snapshot of height ${height}`),
+    /** The height that it began at, whose envelopes it does not have; 0 where it has all heights (spec §5.5). */
+    baseHeight: (): bigint => BigInt(selectMeta.get()?.base as number),
+    /** Gives it another beginning. */
+    replaceBase: () => createBaseWriter(db, wal.walTail()),
+    /**
+     * Remembers the parameters that it is for: what it decided follows from them.
+     *
+     * @throws {StoreError} it is for others.
+     */
+    bindParameters(parameters: Uint8Array): void {
+      const bound = selectMeta.get()?.parameters
+      if (bound === null) db.prepare('UPDATE meta SET parameters = ?').run(checksum(parameters))
+      else if (!isEqualBytes(bytesOf(bound), checksum(parameters))) {
+        throw new StoreError({
+          reason: 'it was made for other parameters of its component than the config has',
+          fix: 'Run it with the config that it was made for: changed parameters are another component’s, with stores of its own.',
+        })
       }
-      return state
     },
     /**
      * Hashes every entry and every envelope again and compares them with tiles, log and commits: what this member serves
@@ -326,6 +364,21 @@ function assertIdentity(db: DatabaseSync, { component, signer }: StoreIdentity):
   }
 }
 
+function assertSynced(db: DatabaseSync): void {
+  if (db.prepare('SELECT syncing FROM meta').get()?.syncing === 0) return
+  throw new StoreError({
+    reason: 'its sync did not end, and it holds nothing yet',
+    fix: 'Run `sync` again: it begins anew, and `run` takes the store when it has ended.',
+  })
+}
+
+function readChecked(row: Record<string, unknown> | undefined, record: string): Uint8Array | undefined {
+  if (row === undefined) return undefined
+  const bytes = bytesOf(row.bytes)
+  if (isEqualBytes(checksum(bytes), bytesOf(row.checksum))) return bytes
+  throw new StoreDamagedError({ record, reason: 'its checksum is wrong' })
+}
+
 function verifyDatabase(db: DatabaseSync): void {
   const rows = db.prepare('PRAGMA quick_check').all()
   const first = rows[0]?.quick_check
@@ -348,7 +401,8 @@ function verifyWal(db: DatabaseSync): WalTail {
 }
 
 function verifyDecisions(db: DatabaseSync): void {
-  let height = 0
+  const base = Number(db.prepare('SELECT base FROM meta').get()?.base)
+  let height = Math.max(base - 1, 0)
   let chain: Uint8Array = new Uint8Array(32)
   for (const row of db.prepare('SELECT height, record, chain FROM decisions ORDER BY height').iterate()) {
     height += 1
@@ -358,7 +412,7 @@ function verifyDecisions(db: DatabaseSync): void {
     }
   }
   const state = db.prepare('SELECT height FROM state').get()
-  if (Number(state?.height ?? 0) !== height) {
+  if (Number(state?.height ?? 0) !== height || height < base) {
     throw new StoreDamagedError({
       record: 'the state',
       reason: `it is of height ${state?.height}, the log of ${height}`,
@@ -402,7 +456,10 @@ function verifyEntries(db: DatabaseSync, log: CompactRange): void {
 
 function verifyBatches(db: DatabaseSync): void {
   const selectBatch = db.prepare('SELECT bytes FROM envelopes WHERE height = ? ORDER BY position')
-  for (const row of db.prepare('SELECT height, record FROM decisions ORDER BY height').iterate()) {
+  const selectRecords = db.prepare(
+    'SELECT height, record FROM decisions WHERE height > (SELECT base FROM meta) ORDER BY height',
+  )
+  for (const row of selectRecords.iterate()) {
     const { body } = decodeCommitRecord(row.record as string)
     const hashes = selectBatch.all(row.height as number).map((each) => hashLeaf(bytesOf(each.bytes)))
     if (toHex(rootOf(hashes)) !== body.batchRoot) {
@@ -410,10 +467,5 @@ function verifyBatches(db: DatabaseSync): void {
     }
   }
 }
-
-const chainHash = (previous: Uint8Array, record: Uint8Array): Uint8Array =>
-  createHash('sha256').update(previous).update(record).digest()
-
-const checksum = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
 
 const bytesOf = (value: unknown): Uint8Array => value as Uint8Array

@@ -79,7 +79,11 @@ test('serve: only the peer that was asked answers, and a repeat at once costs it
 
 test('serve: a flood of asks is answered up to a bound of bytes, and great heights travel alone', () => {
   const large = new Uint8Array(1 << 20)
-  const store = { readRecord: () => '{}', readBatch: () => [large] } as unknown as TestMember['store']
+  const store = {
+    readRecord: () => '{}',
+    readBatch: () => [large],
+    baseHeight: () => 0n,
+  } as unknown as TestMember['store']
   const { catchUp, sent, pass } = createAsker({ store, height: () => 1_000n })
   for (let height = 0n; height < 500n; height++) catchUp.serve({ kind: 'behind', height, peer: signers[0]! })
   assert.equal(sent.length, 2)

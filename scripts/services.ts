@@ -32,7 +32,7 @@ export async function startRedis(options: StartOptions = {}): Promise<Service> {
   }
   const command = ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).status === 0)
   if (command === undefined) throw new Error('needs redis-server or valkey-server; scripts/run says how to get one')
-  const port = await findFreePort()
+  const port = options.port ?? (await findFreePort())
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
   const child = spawnService(command, [...args, '--maxmemory-policy', 'noeviction'], options)
   await waitFor(() => isListening(port), { what: command, child, logFile: options.logFile })
@@ -50,6 +50,8 @@ export async function startChain(options: StartOptions = {}): Promise<Service> {
 export type StartOptions = {
   /** A server of its own, whatever the environment names. */
   isPrivate?: boolean
+  /** Where a Redis listens, so that it can come back in the same place; any free one without. */
+  port?: number
   env?: Record<string, string>
   /** Where its standard error goes; nowhere without. */
   logFile?: string | undefined

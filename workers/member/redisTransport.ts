@@ -54,6 +54,8 @@ export function createRedisTransport(
           stream,
           position,
         )
+        // A stream that begins anew may count from below what was read: waiting there would be waiting for ever.
+        if (read === null && isBefore(await readNewestId(), position)) position = undefined
         for (const [id, fields] of read?.[0]?.[1] ?? []) {
           position = id.toString()
           const frame = fields[1]
@@ -92,4 +94,11 @@ export function createRedisTransport(
       await reading
     },
   }
+}
+
+/** Whether one id of a stream, `MILLISECONDS-SEQUENCE`, comes before another. */
+function isBefore(id: string, other: string): boolean {
+  const [time = '0', sequence = '0'] = id.split('-')
+  const [otherTime = '0', otherSequence = '0'] = other.split('-')
+  return time === otherTime ? BigInt(sequence) < BigInt(otherSequence) : BigInt(time) < BigInt(otherTime)
 }

@@ -74,6 +74,23 @@ test('a stream that Redis lost is read again from where it begins anew', async (
   await stop()
 })
 
+test('a stream that begins anew below an id of the far future is read again', async () => {
+  const { redis, stop } = await connect()
+  const component = freshComponent()
+  const received: number[] = []
+  const transport = createRedisTransport({ redis, logger }, { component })
+  await transport.listen((frame) => received.push(frame[0]!))
+  await redis.xadd(protocolStreamName({ component }), `${Date.now() + 10 ** 13}-0`, 'f', Buffer.of(1))
+  while (received.length < 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  await redis.del(protocolStreamName({ component }))
+  while (!received.includes(2)) {
+    await transport.broadcast(new Uint8Array([2]))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  await transport.close()
+  await stop()
+})
+
 test('connectRedis: refuses an unreachable server and one that may drop jobs', async () => {
   await assert.rejects(connectRedis({ url: 'redis://127.0.0.1:1', logger }), RedisUnreachableError)
   const { redis, url, stop } = await connect()

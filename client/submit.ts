@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { Queue, QueueEvents } from 'bullmq'
+import { type Job, Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
 import { type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
@@ -99,41 +99,53 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
   for (const each of events) each.on('error', () => {})
   let isClosed = false
   const finished = events.map((each) => {
-    const jobs = new EventEmitter()
+    const jobs = new EventEmitter().setMaxListeners(0)
     each.on('completed', ({ jobId }) => jobs.emit(jobId))
     each.on('failed', ({ jobId }) => jobs.emit(jobId))
     return jobs
   })
   await Promise.all(events.map((each) => each.waitUntilReady()))
 
-  async function submitTo(index: number, envelope: SignedEnvelope, timeoutMs: number): Promise<Submitted> {
+  type Waiting = { deadline: number; isOver(): boolean }
+
+  async function submitTo(index: number, envelope: SignedEnvelope, waiting: Waiting): Promise<Submitted> {
     const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
     const queue = queues[index]!
-    // A job that failed earlier stands in the way of its repeat: same facts, same id.
+    // A job that ended without a proof stands in the way of its repeat: same facts, same id.
     const earlier = await queue.getJob(jobId)
-    if (earlier !== undefined && (await earlier.isFailed())) await earlier.remove()
+    if (earlier !== undefined && (await hasEnded(earlier)) && !isProof(earlier.returnvalue, envelope)) {
+      await earlier.remove()
+    }
     await queue.add(
       'command',
       { envelope: toHex(encodeEnvelope(envelope)) },
       { jobId, removeOnComplete: KEEP_FINISHED_JOBS, removeOnFail: KEEP_FINISHED_JOBS, ...TRY_AGAIN },
     )
-    const acknowledgement = decodeAcknowledgement(await waitForResult(index, jobId, timeoutMs))
+    const acknowledgement = decodeAcknowledgement(await waitForResult(index, jobId, waiting))
     verifyAcknowledgement({ acknowledgement, envelope, signers })
     return { envelope, acknowledgement }
   }
 
+  function isProof(result: unknown, envelope: SignedEnvelope): boolean {
+    try {
+      verifyAcknowledgement({ acknowledgement: decodeAcknowledgement(result), envelope, signers })
+      return true
+    } catch (error) {
+      if (error instanceof CoalitionError) return false
+      throw error
+    }
+  }
+
   /** Waits for a job's end. An event may be lost, so the job itself is looked at again every second. */
-  async function waitForResult(index: number, jobId: string, timeoutMs: number): Promise<unknown> {
-    const deadline = Date.now() + timeoutMs
-    while (!isClosed && Date.now() < deadline) {
+  async function waitForResult(index: number, jobId: string, { deadline, isOver }: Waiting): Promise<unknown> {
+    while (!isClosed && !isOver() && Date.now() < deadline) {
       const job = await queues[index]!.getJob(jobId)
-      // A job that is tried again has a reason, too; one that ended has a time.
-      if (job?.finishedOn !== undefined) {
+      if (job !== undefined && (await hasEnded(job))) {
         if (job.failedReason !== undefined) throw new RefusedByMemberError(job.failedReason)
         return job.returnvalue
       }
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(LOOK_AGAIN_MS, deadline - Date.now()))
+        const timer = setTimeout(resolve, Math.max(0, Math.min(LOOK_AGAIN_MS, deadline - Date.now())))
         finished[index]!.once(jobId, () => {
           clearTimeout(timer)
           resolve()
@@ -154,16 +166,18 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
       return new Promise<Submitted>((resolve, reject) => {
         const refusals: string[] = []
         let lostCount = 0
+        let isOver = false
         const finish = (end: () => void): void => {
+          isOver = true
           clearTimeout(timeout)
           clearTimeout(hedge)
           end()
         }
         const hand = (index: number): void => {
-          submitTo(index, envelope, deadline - Date.now()).then(
+          submitTo(index, envelope, { deadline, isOver: () => isOver }).then(
             (submitted) => finish(() => resolve(submitted)),
             (error: unknown) => {
-              if (Date.now() >= deadline) return
+              if (isOver || Date.now() >= deadline) return
               if (error instanceof RefusedByMemberError || error instanceof CoalitionError) refusals.push(error.message)
               else lostCount += 1
               // One honest member among so many says so, too.
@@ -194,3 +208,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     },
   }
 }
+
+/** A job that is tried again has a reason, too, and whoever writes to Redis gives any job a time: only its state says it. */
+const hasEnded = async (job: Job): Promise<boolean> =>
+  job.finishedOn !== undefined && ((await job.isCompleted()) || (await job.isFailed()))

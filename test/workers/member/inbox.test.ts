@@ -4,9 +4,10 @@ import { Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { createSubmitter, NoQuorumError, SubmissionRefusedError } from '../../../client/submit.ts'
+import { deriveEnvelopeDigest } from '../../../protocol/wire/envelope.ts'
 import { startRedis } from '../../../scripts/services.ts'
 import { createInbox } from '../../../workers/member/inbox.ts'
-import { commandQueueName } from '../../../workers/queues.ts'
+import { commandJobId, commandQueueName } from '../../../workers/queues.ts'
 import { component, createEnvelope, members, signers, startCommittee } from './chronicle-of-tests.ts'
 
 const logger = pino({ level: 'silent' })
@@ -45,6 +46,21 @@ test('submit: returns an acknowledgement that was proven, through real queues', 
 test('submit: a member that swallows its queue starves nobody', async () => {
   const { submitter, close } = await startInboxes([1, 2, 3])
   const { acknowledgement } = await submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 })
+  assert.equal(acknowledgement.record.commit.height, 1n)
+  await close()
+})
+
+test('submit: results that somebody forged beforehand hold up nobody', async () => {
+  const { redis, submitter, close } = await startInboxes([0, 1, 2, 3])
+  const envelope = createEnvelope(1n, ['{}'])
+  const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
+  for (const signer of signers) {
+    const queue = `bull:${commandQueueName({ component, signer })}`
+    const forged = { name: 'command', data: '{}', opts: '{}', timestamp: 1, finishedOn: 2, returnvalue: '"decided"' }
+    await redis.hset(`${queue}:${jobId}`, forged)
+    await redis.zadd(`${queue}:completed`, 2, jobId)
+  }
+  const { acknowledgement } = await submitter.submit(envelope, { timeoutMs: 20_000 })
   assert.equal(acknowledgement.record.commit.height, 1n)
   await close()
 })

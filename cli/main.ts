@@ -6,6 +6,7 @@ import { deployCommand } from './commands/deploy.ts'
 import { idCommand } from './commands/id.ts'
 import { keyCommand } from './commands/key.ts'
 import { quoteCommand } from './commands/quote.ts'
+import { statusCommand } from './commands/status.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { printError } from './output.ts'
 import { UnwritableOutputError } from './unwritableOutput.ts'
@@ -27,6 +28,7 @@ program.addCommand(configCommand())
 program.addCommand(keyCommand())
 program.addCommand(chronicleCommand())
 program.addCommand(verifyCommand())
+program.addCommand(statusCommand())
 program.addCommand(quoteCommand())
 program.addCommand(deployCommand())
 inheritSettings(program)

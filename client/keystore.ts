@@ -65,7 +65,7 @@ const KEYSTORE_SHAPE = z.object({
 export const createKey = (): UnlockedKey => {
   for (;;) {
     const secretKey = new Uint8Array(randomBytes(32))
-    if (isSecretKey(secretKey)) return unlock(secretKey)
+    if (isSecretKey(secretKey)) return unlockKey(secretKey)
   }
 }
 
@@ -124,7 +124,7 @@ export async function readKeystore({ path, password }: { path: string; password:
   if (!isSecretKey(secretKey)) {
     throw new KeystoreError({ reason: 'it holds no secp256k1 key', fix: 'Make one with: coalition key new' })
   }
-  return unlock(secretKey)
+  return unlockKey(secretKey)
 }
 
 /**
@@ -188,7 +188,8 @@ function isSecretKey(secretKey: Uint8Array): boolean {
   }
 }
 
-function unlock(secretKey: Uint8Array): UnlockedKey {
+/** All that a member signs with, derived from its secret key. */
+export function unlockKey(secretKey: Uint8Array): UnlockedKey {
   const noteSeed = new Uint8Array(hkdfSync('sha256', secretKey, new Uint8Array(0), 'coalition note key', 32))
   return { signer: deriveSignerAddress(secretKey), secretKey, noteSeed, noteKey: deriveNoteKey(noteSeed) }
 }

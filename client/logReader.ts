@@ -5,6 +5,7 @@ import { TILE_WIDTH } from '../protocol/log/tile.ts'
 import { bundleOf, type EntryBundle, encodeTilePath } from '../protocol/log/tilePath.ts'
 import { completeFromTiles, tilesOf } from '../protocol/log/tileProof.ts'
 import { type CommitRecord, decodeCommitRecord } from '../protocol/wire/commitRecord.ts'
+import { decodeMemberStatus, type MemberStatus } from './memberStatus.ts'
 
 const READ_TIMEOUT_MS = 10_000
 const POLL_MS = 100
@@ -117,6 +118,8 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     /** The commit that ended `epoch`: its `next` is not zero. @throws {NotInLogError} it has not ended. */
     readEpochEnd: async (epoch: bigint): Promise<CommitRecord> =>
       decodeCommitRecord(await readText(`commit/epoch/${epoch}`)),
+    /** What the member says of itself. @throws {MalformedStatusError} */
+    readStatus: async (): Promise<MemberStatus> => decodeMemberStatus(await readText('status'), { url: prefix }),
     /** The last sequence that the member decided of `submitter`; a hint. */
     async readSequence(submitter: string): Promise<bigint> {
       const text = await readText(`submitter/${submitter}`)

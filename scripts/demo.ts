@@ -184,6 +184,16 @@ async function main(): Promise<void> {
   say(`coalition verify ${AGREED_INDEX}: ${(JSON.parse(checked.output) as Checked).statement.text}`)
   report.verified = JSON.parse(checked.output)
 
+  const status = await runCli(['status', config, '--member', ...logUrls, '--rpc', settings.rpcUrl, '--json'])
+  if (status.status !== 0)
+    throw new Error(`coalition status found no quorum or an alarm\n${status.output}${status.said}`)
+  const survey = JSON.parse(status.output) as Surveyed
+  say(
+    `coalition status: ${survey.responsive} of ${survey.members.length} members vote, a quorum is ${survey.quorum}; ` +
+      `anchored height ${survey.anchor.height}, lag ${survey.anchor.lagCommits} commits`,
+  )
+  report.status = survey
+
   const refused: Record<string, string> = {}
   const expectRefusal = (what: string, { status, said }: { status: number; said: string }): void => {
     if (status !== 1) throw new Error(`${what} was not refused (exit ${status})\n${said}`)
@@ -218,6 +228,12 @@ async function main(): Promise<void> {
 }
 
 type Checked = { statement: { text: string } }
+type Surveyed = {
+  responsive: number
+  quorum: number
+  members: unknown[]
+  anchor: { height: string; lagCommits: string }
+}
 
 async function waitForHead(
   registry: Awaited<ReturnType<typeof openComponentRegistry>>,

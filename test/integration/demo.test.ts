@@ -44,6 +44,9 @@ test('the demo appends, anchors and verifies with one of four members left out, 
   assert.equal(report.appended.entries, 10)
   assert.equal(report.verified.verified, true)
   assert.equal(report.verified.componentPinnedBy, 'config')
+  assert.deepEqual([report.status.responsive, report.status.margin, report.status.alarms], [3, 0, []])
+  assert.equal(report.status.members[1].standing, 'silent')
+  assert.equal(report.status.anchor.logSize, '10')
   assert.equal(report.escrow.paidWei, '1000000000000000')
   assert.deepEqual(Object.keys(report.refused), [
     'a forged entry',

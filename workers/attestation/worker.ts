@@ -4,6 +4,7 @@ import type { Hex } from '../../protocol/bytes.ts'
 import { decodeQuoteJob, quoteQueueName } from '../queues.ts'
 import { toJobError } from '../runtime/jobError.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { createWatchedWorker } from '../runtime/watchedWorker.ts'
 import type { AttestationProcessor } from './processor.ts'
 
 /** Jobs at once: one is judged while the next ones wait for Redis or for collateral. A job of 64 quotes blocks for some 30 ms. */
@@ -19,25 +20,27 @@ export function startAttestationWorker(
   { redis, process, logger }: { redis: Redis; process: AttestationProcessor; logger: Logger },
   { component, signer }: { component: Hex; signer: Hex },
 ): { close(): Promise<void> } {
-  const worker = new Worker(
-    quoteQueueName({ component, signer }),
-    async (job: Job<unknown>) => {
-      try {
-        return await process(decodeQuoteJob(job.data))
-      } catch (error) {
-        throw toJobError(error)
-      }
-    },
-    {
-      connection: redis,
-      concurrency: CONCURRENCY,
-      lockDuration: LOCK_DURATION_MS,
-      stalledInterval: STALLED_INTERVAL_MS,
-      removeOnComplete: KEEP_FINISHED_JOBS,
-      removeOnFail: KEEP_FINISHED_JOBS,
-    },
-  )
-  worker.on('error', (error) => logger.warn({ reason: error.message }, 'the quote queue reported an error'))
-  worker.on('failed', (_job, error) => logger.warn({ reason: error.message }, 'quotes could not be judged'))
+  const name = quoteQueueName({ component, signer })
+  const make = () =>
+    new Worker(
+      name,
+      async (job: Job<unknown>) => {
+        try {
+          return await process(decodeQuoteJob(job.data))
+        } catch (error) {
+          logger.warn({ err: error }, 'quotes could not be judged')
+          throw toJobError(error)
+        }
+      },
+      {
+        connection: redis,
+        concurrency: CONCURRENCY,
+        lockDuration: LOCK_DURATION_MS,
+        stalledInterval: STALLED_INTERVAL_MS,
+        removeOnComplete: KEEP_FINISHED_JOBS,
+        removeOnFail: KEEP_FINISHED_JOBS,
+      },
+    )
+  const worker = createWatchedWorker({ redis, logger, make }, { name })
   return { close: () => worker.close() }
 }

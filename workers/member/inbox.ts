@@ -5,6 +5,7 @@ import { encodeAcknowledgement } from '../../protocol/wire/acknowledgement.ts'
 import { commandQueueName, decodeCommandJob, KEEP_FINISHED_JOBS } from '../queues.ts'
 import { toJobError } from '../runtime/jobError.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { createWatchedWorker } from '../runtime/watchedWorker.ts'
 import type { Driver } from './driver.ts'
 import { dropReasonOf } from './vitals.ts'
 
@@ -21,30 +22,33 @@ const STALLED_INTERVAL_MS = 5_000
 export function createInbox(
   { redis, driver, logger }: { redis: Redis; driver: Driver; logger: Logger },
   { component, signer }: { component: Hex; signer: Hex },
-): { close(): Promise<void> } {
-  const worker = new Worker(
-    commandQueueName({ component, signer }),
-    async (job: Job<unknown>): Promise<string> => {
-      try {
-        const { envelope } = decodeCommandJob(job.data)
-        return encodeAcknowledgement(await driver.submit(fromHex(envelope)))
-      } catch (error) {
-        const dropped = dropReasonOf(error)
-        if (dropped !== undefined) driver.vitals.drop(dropped)
-        throw toJobError(error)
-      }
-    },
-    {
-      connection: redis,
-      concurrency: CONCURRENCY,
-      lockDuration: LOCK_DURATION_MS,
-      stalledInterval: STALLED_INTERVAL_MS,
-      removeOnComplete: KEEP_FINISHED_JOBS,
-      removeOnFail: KEEP_FINISHED_JOBS,
-    },
-  )
-  worker.on('error', (error) => logger.warn({ reason: error.message }, 'the command queue reported an error'))
+): { restarts(): number; close(): Promise<void> } {
+  const name = commandQueueName({ component, signer })
+  const make = () =>
+    new Worker(
+      name,
+      async (job: Job<unknown>): Promise<string> => {
+        try {
+          const { envelope } = decodeCommandJob(job.data)
+          return encodeAcknowledgement(await driver.submit(fromHex(envelope)))
+        } catch (error) {
+          const dropped = dropReasonOf(error)
+          if (dropped !== undefined) driver.vitals.drop(dropped)
+          throw toJobError(error)
+        }
+      },
+      {
+        connection: redis,
+        concurrency: CONCURRENCY,
+        lockDuration: LOCK_DURATION_MS,
+        stalledInterval: STALLED_INTERVAL_MS,
+        removeOnComplete: KEEP_FINISHED_JOBS,
+        removeOnFail: KEEP_FINISHED_JOBS,
+      },
+    )
+  const worker = createWatchedWorker({ redis, logger, make }, { name })
   return {
+    restarts: worker.restarts,
     // Envelopes that are not decided yet go back to the queue: forced, because their jobs would wait for ever.
     close: () => worker.close(true),
   }

@@ -1,25 +1,22 @@
-import { sign as signBytes } from 'node:crypto'
-import { createNoteSigningKey, readKeystore, readKeystoreAddress, type UnlockedKey } from '../../client/keystore.ts'
+import { readKeystore, readKeystoreAddress } from '../../client/keystore.ts'
 import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
 import { chronicle as machine } from '../../modules/chronicle/machine.ts'
-import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
-import { encodeCheckpoint } from '../../protocol/log/checkpoint.ts'
-import { signNote } from '../../protocol/log/signNote.ts'
-import { rootOfRange } from '../../protocol/log/treeRoot.ts'
-import { deriveKeyId } from '../../protocol/log/verifierKey.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import { readMemberSettings, readPassword } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { runWorker } from '../runtime/runWorker.ts'
 import { createShutdown } from '../runtime/shutdown.ts'
+import { createCheckpointer } from './checkpointer.ts'
 import { createDriver } from './driver.ts'
 import { createInbox } from './inbox.ts'
 import { createRedisTransport } from './redisTransport.ts'
 import { openReplica } from './replica.ts'
 import { startServer } from './server.ts'
+import { createStatus } from './status.ts'
 import { initStore, openStore } from './store.ts'
 
 export class NotAMemberError extends CoalitionError {
@@ -79,6 +76,8 @@ async function run(): Promise<void> {
   )
   shutdown.defer('driver', () => driver.stop())
   await driver.start()
+  const inbox = createInbox({ redis, driver, logger }, { component, signer })
+  shutdown.defer('inbox', () => inbox.close())
 
   const server = await startServer(
     {
@@ -88,14 +87,13 @@ async function run(): Promise<void> {
         size: () => replica.state().log.size,
         height: () => replica.state().height,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
+        status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer, signers }),
         checkpoint: createCheckpointer({ key, origin: chronicle.origin, log: () => replica.state().log }),
       },
     },
     { host: settings.HTTP_HOST, port: settings.HTTP_PORT },
   )
   shutdown.defer('server', () => server.close())
-  const inbox = createInbox({ redis, driver, logger }, { component, signer })
-  shutdown.defer('inbox', () => inbox.close())
   logger.info({ url: server.url, component, signer, height: replica.state().height }, 'member runs')
   // One line of data for whoever started the process.
   process.stdout.write(`${JSON.stringify({ url: server.url, component, signer })}\n`)
@@ -103,27 +101,6 @@ async function run(): Promise<void> {
 
 function assertMember({ signers }: Chronicle, signer: Hex): void {
   if (!signers.includes(signer)) throw new NotAMemberError({ signer })
-}
-
-/** Signs the newest head as a C2SP checkpoint with the member's note key (spec §6), once a head. */
-function createCheckpointer(options: {
-  key: UnlockedKey
-  origin: string
-  log: () => Parameters<typeof rootOfRange>[0]
-}): () => Uint8Array {
-  const { key, origin, log } = options
-  const signingKey = createNoteSigningKey(key.noteSeed)
-  const keyId = deriveKeyId({ name: origin, algorithm: 'ed25519', publicKey: fromHex(key.noteKey) })
-  const sign = (message: Uint8Array): Uint8Array => new Uint8Array(signBytes(null, message, signingKey))
-  let signed: { size: bigint; note: Uint8Array } | undefined
-  return () => {
-    const { size } = log()
-    if (signed?.size !== size) {
-      const text = encodeCheckpoint({ origin, size, root: rootOfRange(log()), extensions: [] })
-      signed = { size, note: signNote({ text, signers: [{ name: origin, keyId, sign }] }) }
-    }
-    return signed.note
-  }
 }
 
 /** Usage: `node workers/member/main.ts init` once, then `run`; settings as docs/operators/running.md has them. */

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
 import { isHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { encodeEntryBundle } from '../../protocol/log/entryBundle.ts'
@@ -18,6 +19,8 @@ export type LogView = {
   height(): bigint
   /** The newest checkpoint, signed by this member. */
   checkpoint(): Uint8Array
+  /** What this member says of itself. */
+  status(): MemberStatus
   /** Last decided sequence; 0 of a stranger. */
   sequence(submitter: `0x${string}`): bigint
 }
@@ -31,7 +34,8 @@ const CONNECTIONS_MAX = 512
  * A member's log, read-only: C2SP tlog-tiles under the root, and each commit with its certificate (spec §6).
  *
  * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, `/commit/HEIGHT`, `/commit/anchor`,
- * `/commit/epoch/EPOCH` (the commit that ended it), `/submitter/ADDRESS` (its last sequence) and `/health`.
+ * `/commit/epoch/EPOCH` (the commit that ended it), `/submitter/ADDRESS` (its last sequence), `/status` (how this member
+ * does) and `/health`.
  */
 export async function startServer(
   { view, logger }: { view: LogView; logger: Logger },
@@ -119,6 +123,9 @@ function find(path: string, view: LogView): Resource | undefined {
     case 'submitter':
       if (!isHex(rest, 20)) return undefined
       return { body: view.sequence(rest).toString(), type: 'text/plain; charset=utf-8', isImmutable: false }
+    case 'status':
+      if (rest !== '') return undefined
+      return { body: encodeMemberStatus(view.status()), type: 'application/json', isImmutable: false }
     case 'health':
       if (rest !== '') return undefined
       return {

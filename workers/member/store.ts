@@ -302,6 +302,7 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     keepEvidence(a: Uint8Array, b: Uint8Array): void {
       db.prepare('INSERT OR IGNORE INTO evidence VALUES (?, ?)').run(a, b)
     },
+    countEvidence: (): number => Number(db.prepare('SELECT count(*) AS count FROM evidence').get()?.count),
     /** Ends this store for good: it is never opened again. */
     halt(reason: string): void {
       db.prepare('UPDATE meta SET halted = ?').run(reason)

@@ -28,7 +28,9 @@ export type Vitals = {
   drops(): Readonly<Record<DropReason, number>>
   /** When each member was last heard, in milliseconds since the Unix epoch; no entry for one that never was. */
   lastHeardMs(): ReadonlyMap<Hex, number>
+  /** By the member's own clock, milliseconds since the Unix epoch. */
   startedAtMs: number
+  nowMs(): number
 }
 
 export function createVitals({ clock }: { clock: { nowMs(): number } }): Vitals {
@@ -43,6 +45,7 @@ export function createVitals({ clock }: { clock: { nowMs(): number } }): Vitals 
     drops: () => ({ ...drops }),
     lastHeardMs: () => lastHeard,
     startedAtMs: clock.nowMs(),
+    nowMs: () => clock.nowMs(),
   }
 }
 

@@ -97,6 +97,9 @@ export async function startScriptedLog({
         size: () => log.size,
         height: () => height,
         sequence: () => 0n,
+        status: () => {
+          throw new Error('nobody asks')
+        },
       },
     },
     { host: '127.0.0.1', port: 0 },

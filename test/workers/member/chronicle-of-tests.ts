@@ -47,6 +47,7 @@ export const createEnvelope = (
   )
 
 export type TestMember = {
+  signer: Hex
   dir: string
   driver: Driver
   replica: Replica<ReturnType<typeof machine.genesis>>
@@ -110,7 +111,7 @@ export async function startTestMember(options: {
     store.close()
     void transport.close()
   }
-  return { dir, driver, replica, store, faults, kill }
+  return { signer, dir, driver, replica, store, faults, kill }
 }
 
 /** Members `indexes` of the committee on one in-memory network, each with a store of its own. */

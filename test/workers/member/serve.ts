@@ -1,15 +1,20 @@
 import { pino } from 'pino'
 import { startServer } from '../../../workers/member/server.ts'
-import type { TestMember } from './chronicle-of-tests.ts'
+import { createStatus } from '../../../workers/member/status.ts'
+import { signers, type TestMember } from './chronicle-of-tests.ts'
 
 /** Serves a test member's log on loopback, as its process would. */
-export const serve = ({ store, replica }: TestMember, checkpoint: () => Uint8Array = () => new Uint8Array(0)) =>
+export const serve = (
+  { store, replica, driver, signer }: TestMember,
+  checkpoint: () => Uint8Array = () => new Uint8Array(0),
+) =>
   startServer(
     {
       logger: pino({ level: 'silent' }),
       view: {
         store,
         checkpoint,
+        status: createStatus({ replica, store, driver, queueRestarts: () => 0 }, { signer, signers }),
         size: () => replica.state().log.size,
         height: () => replica.state().height,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,

@@ -102,6 +102,7 @@ test('startServer: refuses a port that is taken', async () => {
     size: () => 0n,
     height: () => 0n,
     sequence: () => 0n,
+    status: () => assert.fail('nobody asks'),
   }
   const { pino } = await import('pino')
   const start = startServer({ view, logger: pino({ level: 'silent' }) }, { host: '127.0.0.1', port: Number(port) })

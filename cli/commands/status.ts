@@ -1,0 +1,76 @@
+import { Command } from 'commander'
+import { ComponentUnknownError, openComponentRegistry } from '../../chain/componentRegistry.ts'
+import { connectChain } from '../../chain/connectChain.ts'
+import type { Head } from '../../chain/head.ts'
+import { createLogReader } from '../../client/logReader.ts'
+import { readChronicle } from '../../client/readChronicle.ts'
+import { type Anchor, type Survey, type SurveyedMember, surveyCommittee } from '../../client/surveyCommittee.ts'
+import { print } from '../output.ts'
+
+type StatusOptions = { member: string[]; rpc: string; json?: boolean }
+
+/** A member answers at once or is as good as silent. */
+const READ_TIMEOUT_MS = 5_000
+
+export const statusCommand = (): Command =>
+  new Command('status')
+    .description('say how a Chronicle’s committee does: height, who is behind or silent, the last anchor and its lag')
+    .argument('<config>', 'coalition.json that names the Chronicle')
+    .requiredOption('--member <url...>', 'log of a member; give every member’s')
+    .requiredOption('--rpc <url>', 'JSON-RPC endpoint of the home chain')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Heights, checkpoints and the anchor are verified here; the rest (drops, peers, what waits) is each member's word.
+A member that no --member answers for counts as silent.
+Exit status: 0 a quorum votes and nothing contradicts, 1 no quorum or an alarm, 2 unusable input.
+Example:
+  coalition status coalition.json --member http://127.0.0.1:4100 http://127.0.0.1:4101 --rpc http://127.0.0.1:8545`,
+    )
+    .action(showStatus)
+
+async function showStatus(config: string, { member, rpc, json }: StatusOptions): Promise<void> {
+  const chronicle = await readChronicle(config)
+  const logs = member.map((url) => createLogReader({ url, timeoutMs: READ_TIMEOUT_MS }))
+  const chain = await connectChain({ rpcUrl: rpc, chainId: chronicle.home.chainId })
+  const registry = await openComponentRegistry(chain, { address: chronicle.home.registry })
+  const head = await registry.readHead({ component: chronicle.component }).catch((error: unknown): Head | undefined => {
+    if (error instanceof ComponentUnknownError) return undefined
+    throw error
+  })
+  const survey = await surveyCommittee({ logs }, { chronicle, head })
+  print(survey, { json, text: describeSurvey })
+  if (survey.margin < 0 || survey.alarms.length > 0) process.exitCode = 1
+}
+
+const describeSurvey = (survey: Survey): string =>
+  [
+    `component ${survey.component}`,
+    `height    ${survey.height} in epoch ${survey.epoch}, commit ${survey.commitDigest}`,
+    `quorum    ${survey.quorum} of ${survey.members.length}; ${survey.responsive} vote, margin ${survey.margin}`,
+    `anchored  ${survey.anchor === null ? 'nothing: nobody registered this component' : describeAnchor(survey.anchor)}`,
+    ...survey.members.map(describeMember),
+    ...survey.unusable.map(({ url, reason }) => `unusable  ${url}: ${reason}`),
+    ...survey.alarms.map((alarm) => `ALARM     ${alarm}`),
+  ].join('\n')
+
+const describeAnchor = ({ height, logSize, anchoredAt, retired, lagCommits, lagSeconds }: Anchor): string =>
+  `height ${height}, ${logSize} entries, at ${new Date(Number(anchoredAt) * 1000).toISOString()}` +
+  `; lag ${lagCommits} commits, ${lagSeconds} s${retired ? '; retired' : ''}`
+
+function describeMember({ signer, standing, url, height, behindBy, reason, status }: SurveyedMember): string {
+  const words = [`member    ${signer} ${standing}`]
+  if (url !== null) words.push(`at ${url}`)
+  if (height !== null) words.push(`height ${height}`)
+  if (behindBy !== null && behindBy > 0n) words.push(`behind by ${behindBy}`)
+  if (reason !== null) words.push(reason)
+  if (status !== null) {
+    const drops = Object.entries(status.drops).filter(([, count]) => count > 0)
+    if (drops.length > 0) words.push(`dropped ${drops.map(([name, count]) => `${name} ${count}`).join(' ')}`)
+    if (status.pool.envelopes > 0) words.push(`${status.pool.envelopes} envelopes wait`)
+    if (status.evidence > 0) words.push(`holds ${status.evidence} contradictions of members`)
+    if (status.queueRestarts > 0) words.push(`queue opened anew ${status.queueRestarts} times`)
+  }
+  return words.join(', ')
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { type Hex, isHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { ADDRESSES_MAX } from '../protocol/wire/addressList.ts'
+
+/** What a member says of itself at `/status`: a claim, of which the log it serves proves a part. */
+export type MemberStatus = {
+  /** Component key. */
+  component: Hex
+  /** Address of the member. */
+  signer: Hex
+  epoch: bigint
+  /** Last decided height; 0 before the first. */
+  height: bigint
+  /** Digest of the commit at `height`; zero at 0. */
+  commitDigest: Hex
+  /** When it was started and when it answered, milliseconds since the Unix epoch, by its own clock. */
+  startedAtMs: number
+  nowMs: number
+  /** Whether it votes: a restarted member first asks its peers what it signed (spec §5.4). */
+  isJoined: boolean
+  /** Why it dropped what reached it, and how often. */
+  drops: Readonly<Record<string, number>>
+  /** The other members, and when it last heard each, by its own clock; null for one it has not heard since its start. */
+  peers: readonly { signer: Hex; lastHeardMs: number | null }[]
+  /** Envelopes that wait to be proposed. */
+  pool: { envelopes: number; bytes: number }
+  /** Pairs of messages that it holds in which a member contradicts itself. */
+  evidence: number
+  /** How often its command queue made no progress and was opened anew. */
+  queueRestarts: number
+}
+
+export class MalformedStatusError extends CoalitionError {
+  constructor({ url, reason }: { url: string; reason: string }) {
+    super('MALFORMED_STATUS', `What ${url} says of itself is no status: ${reason}.`, {
+      fix: 'Give the URL of a member that runs the same release.',
+      kind: 'refused',
+    })
+  }
+}
+
+const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes), `not ${sizeBytes} bytes of hex`)
+const uint64 = z
+  .string()
+  .regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal uint64')
+  .transform(BigInt)
+const count = z.int().min(0)
+const STATUS = z.strictObject({
+  component: hexOf(32),
+  signer: hexOf(20),
+  epoch: uint64,
+  height: uint64,
+  commitDigest: hexOf(32),
+  startedAtMs: count,
+  nowMs: count,
+  isJoined: z.boolean(),
+  drops: z
+    .record(z.string().regex(/^[a-zA-Z]{1,32}$/), count)
+    .refine((drops) => Object.keys(drops).length <= 64, 'more than 64 reasons'),
+  peers: z.array(z.strictObject({ signer: hexOf(20), lastHeardMs: count.nullable() })).max(ADDRESSES_MAX),
+  pool: z.strictObject({ envelopes: count, bytes: count }),
+  evidence: count,
+  queueRestarts: count,
+})
+
+/** The JSON text of a status; uint64 as decimal strings. */
+export const encodeMemberStatus = (status: MemberStatus): string =>
+  JSON.stringify({ ...status, epoch: status.epoch.toString(), height: status.height.toString() })
+
+/** @throws {MalformedStatusError} not what `encodeMemberStatus` gives, or beyond its bounds. */
+export function decodeMemberStatus(text: string, { url }: { url: string }): MemberStatus {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw new MalformedStatusError({ url, reason: 'it is not JSON' })
+  }
+  const parsed = STATUS.safeParse(json)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  throw new MalformedStatusError({ url, reason: `${issue.path.join('.') || 'it'}: ${issue.message}` })
+}

@@ -1,0 +1,226 @@
+import type { Head } from '../chain/head.ts'
+import { fromHex, type Hex, toHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { createNoteVerifier } from '../protocol/log/noteVerifier.ts'
+import { verifyCheckpoint } from '../protocol/log/verifyCheckpoint.ts'
+import { type VerifiedCommit, verifyCertificate } from '../protocol/wire/certificate.ts'
+import { ZERO_BYTES32 } from '../protocol/wire/commit.ts'
+import { quorumOf } from '../protocol/wire/committee.ts'
+import { type LogReader, LogUnreachableError } from './logReader.ts'
+import type { MemberStatus } from './memberStatus.ts'
+import type { Chronicle } from './readChronicle.ts'
+
+/** `behind` still votes and catches up; `joining` does not vote yet; `faulty` serves what does not hold. */
+export type Standing = 'atWork' | 'behind' | 'joining' | 'faulty' | 'silent'
+
+export type SurveyedMember = {
+  signer: Hex
+  standing: Standing
+  url: string | null
+  /** Of its newest commit, whose certificate was verified; null where there is none to verify. */
+  height: bigint | null
+  /** Heights that the newest verified commit is ahead of it. */
+  behindBy: bigint | null
+  /** What is wrong with it, where something is. */
+  reason: string | null
+  /** What it says of itself beside that: a claim. */
+  status: MemberStatus | null
+}
+
+export type Survey = {
+  component: Hex
+  /** Of the newest verified commit; 0 before the first. */
+  epoch: bigint
+  height: bigint
+  commitDigest: Hex
+  quorum: number
+  /** Members that vote. */
+  responsive: number
+  /** How many of those may be lost before nothing is decided any more; negative where too many are. */
+  margin: number
+  members: SurveyedMember[]
+  /** URLs that nothing usable answers at, or that answer for a seat which another URL has. */
+  unusable: { url: string; reason: string }[]
+  /** The chain's newest head of the component, and how far it is behind; null where nobody registered it. */
+  anchor: Anchor | null
+  /** Certified contradictions: more than a third of the committee is Byzantine, or the chain was given another log. */
+  alarms: string[]
+}
+
+export type Anchor = {
+  height: bigint
+  logSize: bigint
+  logRoot: Hex
+  anchorIndex: bigint
+  /** Time of the anchoring block, seconds since the Unix epoch. */
+  anchoredAt: bigint
+  retired: boolean
+  /** Commits since, and the seconds between their times; not every commit is marked for the chain. */
+  lagCommits: bigint
+  lagSeconds: bigint
+}
+
+type Seen = { url: string; log: LogReader; status: MemberStatus; newest: VerifiedCommit | undefined }
+
+/**
+ * Asks each of `logs` how its member does, and verifies what can be: its checkpoint by the member's note key, its newest
+ * commit by the certificate, all of them against each other and against the chain's head. Never throws for a member.
+ *
+ * @param options.head the component's newest head on its home chain; undefined where nobody registered it.
+ */
+export async function surveyCommittee(
+  { logs }: { logs: readonly LogReader[] },
+  { chronicle, head }: { chronicle: Chronicle; head: Head | undefined },
+): Promise<Survey> {
+  const { component, signers } = chronicle
+  const unusable: Survey['unusable'] = []
+  const seats = new Map<Hex, Seen>()
+  const faults = new Map<Hex, { url: string; reason: string; status: MemberStatus }>()
+  const alarms: string[] = []
+
+  const looked = await Promise.all(logs.map((log) => look(log, chronicle)))
+  for (const found of looked) {
+    const { url } = found
+    if ('unusable' in found) unusable.push({ url, reason: found.unusable })
+    else if (seats.has(found.status.signer) || faults.has(found.status.signer)) {
+      unusable.push({ url, reason: `another URL answers for ${found.status.signer} already` })
+    } else if ('fault' in found) faults.set(found.status.signer, { url, reason: found.fault, status: found.status })
+    else seats.set(found.status.signer, found)
+  }
+
+  const fault = ({ url, status }: Seen, reason: string): void => {
+    seats.delete(status.signer)
+    faults.set(status.signer, { url, reason, status })
+  }
+  const byHeight = (): Seen[] => [...seats.values()].sort((a, b) => Number(heightOf(b) - heightOf(a)))
+
+  // Two certified commits of one height cannot be while fewer than a third of the committee is Byzantine.
+  for (const each of byHeight().filter(({ newest }) => newest !== undefined)) {
+    const { commit, digest } = each.newest!
+    for (const reference of byHeight().filter(({ status }) => status.signer !== each.status.signer)) {
+      if (heightOf(reference) < commit.height) continue
+      const known = await readVerified(reference, commit.height, chronicle)
+      if (typeof known === 'string') {
+        fault(reference, known)
+        continue
+      }
+      if (known.digest !== digest) {
+        alarms.push(
+          `at height ${commit.height} ${each.url} has commit ${digest} and ${reference.url} ${known.digest}, both certified`,
+        )
+      }
+      break
+    }
+  }
+  if (head !== undefined && head.height > 0n) {
+    for (const each of byHeight().filter((one) => heightOf(one) >= head.height)) {
+      const anchored = await readVerified(each, head.height, chronicle)
+      if (typeof anchored === 'string') fault(each, anchored)
+      else if (anchored.commit.logRoot !== head.logRoot || anchored.commit.logSize !== head.logSize) {
+        alarms.push(`height ${head.height} of ${each.url} is certified and is not what the chain holds`)
+      }
+    }
+  }
+
+  const newest = byHeight()[0]?.newest
+  const height = newest?.commit.height ?? 0n
+  const members = signers.map((signer): SurveyedMember => {
+    const broken = faults.get(signer)
+    if (broken !== undefined) {
+      const { url, reason, status } = broken
+      return { signer, standing: 'faulty', url, height: null, behindBy: null, reason, status }
+    }
+    const seen = seats.get(signer)
+    if (seen === undefined) {
+      return { signer, standing: 'silent', url: null, height: null, behindBy: null, reason: null, status: null }
+    }
+    const behindBy = height - heightOf(seen)
+    const standing = seen.status.isJoined ? (behindBy > 0n ? 'behind' : 'atWork') : 'joining'
+    return { signer, standing, url: seen.url, height: heightOf(seen), behindBy, reason: null, status: seen.status }
+  })
+  const responsive = members.filter(({ standing }) => standing === 'atWork' || standing === 'behind').length
+  const quorum = quorumOf(signers.length)
+  return {
+    component,
+    epoch: newest?.commit.epoch ?? 0n,
+    height,
+    commitDigest: newest?.digest ?? ZERO_BYTES32,
+    quorum,
+    responsive,
+    margin: responsive - quorum,
+    members,
+    unusable,
+    anchor: head === undefined ? null : describeAnchor(head, newest),
+    alarms,
+  }
+}
+
+const heightOf = ({ newest }: Seen): bigint => newest?.commit.height ?? 0n
+
+function describeAnchor(head: Head, newest: VerifiedCommit | undefined): Anchor {
+  const { height, logSize, logRoot, anchorIndex, anchoredAt, retired, timestampMs } = head
+  const place = { height, logSize, logRoot, anchorIndex, anchoredAt, retired }
+  if (newest === undefined || newest.commit.height <= height) return { ...place, lagCommits: 0n, lagSeconds: 0n }
+  // A head of registration has no time of its own.
+  const sinceMs = timestampMs === 0n ? anchoredAt * 1000n : timestampMs
+  const lagMs = newest.commit.timestampMs - sinceMs
+  return { ...place, lagCommits: newest.commit.height - height, lagSeconds: lagMs > 0n ? lagMs / 1000n : 0n }
+}
+
+type Looked = Seen | { url: string; unusable: string } | { url: string; fault: string; status: MemberStatus }
+
+async function look(log: LogReader, chronicle: Chronicle): Promise<Looked> {
+  const { url } = log
+  let status: MemberStatus
+  let note: Uint8Array
+  try {
+    // The checkpoint first: what it covers is then part of the height that the status names.
+    note = await log.readCheckpoint()
+    status = await log.readStatus()
+  } catch (error) {
+    if (!(error instanceof CoalitionError)) throw error
+    return { url, unusable: error.message }
+  }
+  if (status.component !== chronicle.component) return { url, unusable: `it is of component ${status.component}` }
+  const member = chronicle.members.find(({ signer }) => signer === status.signer)
+  if (member === undefined) return { url, unusable: `${status.signer} has no seat in the committee` }
+  const broken = (fault: string): Looked => ({ url, fault, status })
+  const seen: Seen = { url, log, status, newest: undefined }
+  if (status.height > 0n) {
+    const newest = await readVerified(seen, status.height, chronicle)
+    if (typeof newest === 'string') return broken(newest)
+    if (newest.digest !== status.commitDigest) return broken('it names another commit than it serves')
+    seen.newest = newest
+  }
+  if (member.noteKey === undefined) return seen
+  try {
+    const key = { name: chronicle.origin, algorithm: 'ed25519', publicKey: fromHex(member.noteKey) } as const
+    const { size, root } = verifyCheckpoint({ note, origin: chronicle.origin, verifiers: [createNoteVerifier(key)] })
+    const logSize = seen.newest?.commit.logSize ?? 0n
+    if (size > logSize) return broken(`its checkpoint is of ${size} entries and its newest commit of ${logSize}`)
+    if (size === logSize && seen.newest !== undefined && toHex(root) !== seen.newest.commit.logRoot) {
+      return broken('its checkpoint has another root than its newest commit')
+    }
+  } catch (error) {
+    if (!(error instanceof CoalitionError)) throw error
+    // Without the member's own signature, anybody may be answering at this URL.
+    return { url, unusable: `${status.signer} did not sign its checkpoint: ${error.message}` }
+  }
+  return seen
+}
+
+/** A commit of this component and height with a certificate that holds, or why there is none. */
+async function readVerified(
+  { log }: Pick<Seen, 'log'>,
+  height: bigint,
+  { component, signers }: Chronicle,
+): Promise<VerifiedCommit | string> {
+  try {
+    const { commit, certificate } = await log.readCommit(height)
+    if (commit.component !== component || commit.height !== height) return `height ${height} is another commit`
+    return verifyCertificate({ commit, certificate, signers })
+  } catch (error) {
+    if (!(error instanceof CoalitionError)) throw error
+    return error instanceof LogUnreachableError ? 'it stopped answering' : error.message
+  }
+}

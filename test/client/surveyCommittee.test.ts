@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Head } from '../../chain/head.ts'
+import { unlockKey } from '../../client/keystore.ts'
+import { createLogReader, type LogReader } from '../../client/logReader.ts'
+import { decodeMemberStatus, encodeMemberStatus, MalformedStatusError } from '../../client/memberStatus.ts'
+import type { Chronicle } from '../../client/readChronicle.ts'
+import { type Standing, surveyCommittee } from '../../client/surveyCommittee.ts'
+import { encodeLogOrigin } from '../../protocol/log/logOrigin.ts'
+import { createCertificate } from '../../protocol/wire/certificate.ts'
+import { deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
+import { encodeEnvelope } from '../../protocol/wire/envelope.ts'
+import { signDigest } from '../../protocol/wire/signature.ts'
+import { createCheckpointer } from '../../workers/member/checkpointer.ts'
+import { component, createEnvelope, members, signers, startCommittee } from '../workers/member/chronicle-of-tests.ts'
+import { serve } from '../workers/member/serve.ts'
+
+const origin = encodeLogOrigin(component)
+const keys = members.map(({ secretKey }) => unlockKey(secretKey))
+const chronicle = {
+  component,
+  signers,
+  origin,
+  members: keys.map(({ signer, noteKey }) => ({ signer, noteKey })),
+} as unknown as Chronicle
+
+const until = async (isTrue: () => boolean): Promise<void> => {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+/** A committee that decided two heights, each member's log served and read over HTTP. */
+async function startServed() {
+  const { running, stop } = await startCommittee()
+  for (const sequence of [1n, 2n]) {
+    await running[0]!.driver.submit(encodeEnvelope(createEnvelope(sequence, [`{"n":${sequence}}`])))
+  }
+  await until(() => running.every(({ replica, driver }) => replica.state().height === 2n && driver.status().isJoined))
+  const servers = await Promise.all(
+    running.map((member, index) =>
+      serve(member, createCheckpointer({ key: keys[index]!, origin, log: () => member.replica.state().log })),
+    ),
+  )
+  const logs = servers.map(({ url }) => createLogReader({ url }))
+  const close = async () => {
+    await Promise.all(servers.map((server) => server.close()))
+    stop()
+  }
+  return { running, servers, logs, close }
+}
+
+const standings = ({ members: all }: { members: readonly { standing: Standing }[] }): Standing[] =>
+  all.map(({ standing }) => standing)
+
+/** A head as the chain would hold it after anchoring the commit of `height`. */
+async function headOf(log: LogReader, height: bigint, over: Partial<Head> = {}): Promise<Head> {
+  const { commit } = await log.readCommit(height)
+  const { logSize, logRoot, state, timestampMs, epoch } = commit
+  const committeeHash = component
+  return {
+    committeeHash,
+    epoch,
+    height,
+    logSize,
+    logRoot,
+    state,
+    timestampMs,
+    anchorIndex: 1n,
+    anchoredAt: timestampMs / 1000n,
+    retired: false,
+    ...over,
+  }
+}
+
+test('a healthy committee: every member at work at the newest height, a margin of one, and the anchor’s lag', async () => {
+  const { logs, close } = await startServed()
+  const head = await headOf(logs[0]!, 1n)
+  const survey = await surveyCommittee({ logs }, { chronicle, head })
+  assert.deepEqual(standings(survey), ['atWork', 'atWork', 'atWork', 'atWork'])
+  assert.deepEqual([survey.height, survey.quorum, survey.responsive, survey.margin], [2n, 3, 4, 1])
+  assert.deepEqual([survey.anchor?.height, survey.anchor?.lagCommits], [1n, 1n])
+  assert.deepEqual([survey.alarms, survey.unusable], [[], []])
+  assert.deepEqual(
+    survey.members[0]!.status!.peers.map(({ lastHeardMs }) => lastHeardMs !== null),
+    [true, true, true],
+  )
+  await close()
+})
+
+test('members that nobody answers for are silent, and two of them leave no quorum', async () => {
+  const { servers, logs, close } = await startServed()
+  const three = await surveyCommittee({ logs: logs.slice(1) }, { chronicle, head: undefined })
+  assert.deepEqual(standings(three), ['silent', 'atWork', 'atWork', 'atWork'])
+  assert.deepEqual([three.margin, three.anchor], [0, null])
+  await servers[3]!.close()
+  const two = await surveyCommittee({ logs: logs.slice(1) }, { chronicle, head: undefined })
+  assert.deepEqual(standings(two), ['silent', 'atWork', 'atWork', 'silent'])
+  assert.equal(two.margin, -1)
+  assert.equal(two.unusable[0]?.url, servers[3]!.url)
+  servers[3]!.close = async () => {}
+  await close()
+})
+
+test('a member that serves an older height is behind by so many, and one that asks its peers does not vote', async () => {
+  const { logs, close } = await startServed()
+  const { commit } = await logs[0]!.readCommit(1n)
+  const old = await logs[1]!.readStatus()
+  const behind: LogReader = {
+    ...logs[1]!,
+    // A checkpoint of the same size would be newer than the height it admits to.
+    readCheckpoint: () => Promise.resolve(checkpointOf(1)),
+    readStatus: async () => ({ ...old, height: 1n, commitDigest: deriveCommitDigest(commit) }),
+  }
+  const checkpointOf = (index: number): Uint8Array =>
+    createCheckpointer({ key: keys[index]!, origin, log: () => ({ size: 0n, hashes: [] }) })()
+  const joining: LogReader = {
+    ...logs[2]!,
+    readStatus: async () => ({ ...(await logs[2]!.readStatus()), isJoined: false }),
+  }
+  const survey = await surveyCommittee({ logs: [logs[0]!, behind, joining, logs[3]!] }, { chronicle, head: undefined })
+  assert.deepEqual(standings(survey), ['atWork', 'behind', 'joining', 'atWork'])
+  assert.equal(survey.members[1]!.behindBy, 1n)
+  assert.equal(survey.margin, 0)
+  await close()
+})
+
+test('two certified commits of one height, and a certified one that the chain does not hold, are alarms', async () => {
+  const { logs, close } = await startServed()
+  const record = await logs[3]!.readCommit(2n)
+  const commit = { ...record.commit, timestampMs: record.commit.timestampMs + 1n }
+  const commitDigest = deriveCommitDigest(commit)
+  const signatures = new Map(
+    members.map(({ signer, secretKey }) => [
+      signer,
+      signDigest(derivePrecommitDigest({ commitDigest, round: 0 }), secretKey),
+    ]),
+  )
+  const certificate = createCertificate({ round: 0, signers, signatures })
+  const fork: LogReader = {
+    ...logs[3]!,
+    readCommit: async (height) => (height === 2n ? { ...record, commit, certificate } : logs[3]!.readCommit(height)),
+    readStatus: async () => ({ ...(await logs[3]!.readStatus()), commitDigest }),
+  }
+  const forked = await surveyCommittee({ logs: [...logs.slice(0, 3), fork] }, { chronicle, head: undefined })
+  assert.match(forked.alarms[0]!, /^at height 2 .+ both certified$/)
+  const head = await headOf(logs[0]!, 1n, { logRoot: `0x${'ab'.repeat(32)}` })
+  const contradicted = await surveyCommittee({ logs }, { chronicle, head })
+  assert.equal(contradicted.alarms.length, 4)
+  await close()
+})
+
+test('a member whose certificate does not hold is faulty, and nobody speaks for a seat without its key', async () => {
+  const { logs, close } = await startServed()
+  const forger: LogReader = {
+    ...logs[0]!,
+    readCommit: async (height) => {
+      const record = await logs[0]!.readCommit(height)
+      return { ...record, commit: { ...record.commit, timestampMs: 1n } }
+    },
+  }
+  const impostor: LogReader = { ...logs[1]!, readCheckpoint: () => logs[2]!.readCheckpoint() }
+  const survey = await surveyCommittee(
+    { logs: [forger, impostor, logs[2]!, logs[2]!, logs[3]!] },
+    { chronicle, head: undefined },
+  )
+  assert.deepEqual(standings(survey), ['faulty', 'silent', 'atWork', 'atWork'])
+  assert.match(survey.members[0]!.reason!, /does not hold/)
+  assert.match(survey.unusable[0]!.reason, /did not sign its checkpoint/)
+  assert.match(survey.unusable[1]!.reason, /another URL answers for/)
+  await close()
+})
+
+test('decodeMemberStatus: gives back what was encoded, and refuses everything beyond its bounds', async () => {
+  const { logs, close } = await startServed()
+  const status = await logs[0]!.readStatus()
+  await close()
+  const url = 'http://127.0.0.1:1'
+  assert.deepEqual(decodeMemberStatus(encodeMemberStatus(status), { url }), status)
+  const json = JSON.parse(encodeMemberStatus(status)) as Record<string, unknown>
+  const peer = { signer: signers[0], lastHeardMs: null }
+  for (const over of [
+    { height: '-1' },
+    { height: 1 },
+    { signer: '0x00' },
+    { drops: { signature: -1 } },
+    { drops: { 'signature\n': 1 } },
+    {
+      drops: Object.fromEntries(
+        Array.from({ length: 65 }, (_, n) => [`r${String.fromCharCode(97 + (n % 26), 97 + Math.floor(n / 26))}`, 1]),
+      ),
+    },
+    { peers: Array.from({ length: 257 }, () => peer) },
+    { evidence: 0.5 },
+    { more: true },
+  ]) {
+    assert.throws(() => decodeMemberStatus(JSON.stringify({ ...json, ...over }), { url }), MalformedStatusError)
+  }
+  assert.throws(() => decodeMemberStatus('{', { url }), MalformedStatusError)
+})

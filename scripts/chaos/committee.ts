@@ -14,7 +14,7 @@ import { findFreePort, ROOT, type StartOptions, startChain, startProcess, startR
 /** A process that is killed, paused and started again, always as the same one: its port, its key and its store stay. */
 export type Victim = {
   name: string
-  /** Starts it, and resolves when it says that it is ready; tries again while it cannot. */
+  /** Starts it, and resolves when it says that it is ready; tries again for a minute where it cannot. */
   start(): Promise<void>
   /** SIGKILL, and waits for its end. */
   kill(): Promise<void>
@@ -43,6 +43,7 @@ export type Committee = {
 /** First of the accounts that local test chains fund; its key is public. */
 const TEST_ACCOUNT_KEY: Hex = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const START_AGAIN_MS = 100
+const START_MAX_MS = 60_000
 const STOP_MAX_MS = 15_000
 
 /** Four members, an anchorer, a Redis and a chain, each a process of its own, with everything they keep under `dir`. */
@@ -157,6 +158,7 @@ function createVictim(name: string, start: Start): Victim {
     name,
     async start() {
       isWanted = true
+      const deadline = Date.now() + START_MAX_MS
       while (isWanted) {
         try {
           await start((started) => {
@@ -165,7 +167,7 @@ function createVictim(name: string, start: Start): Victim {
           return
         } catch (error) {
           // A worker that finds no Redis ends at once, and whoever runs it starts it again.
-          if (isRunning()) throw error
+          if (isRunning() || Date.now() > deadline) throw error
           await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS))
         }
       }

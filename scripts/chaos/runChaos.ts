@@ -36,6 +36,7 @@ export type ChaosReport = {
 /** Milliseconds at the 99th percentile. */
 const GOALS: Partial<Record<keyof Recoveries, number>> = {
   nextCommitAfterMemberKillMs: 3_000,
+  longestGapAfterMemberKillMs: 3_000,
   rejoinAfterKillMs: 5_000,
   nextCommitAfterRedisRestartMs: 10_000,
 }

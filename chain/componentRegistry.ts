@@ -84,12 +84,21 @@ export type ComponentRegistry = {
 
 export type Registration = { component: Hex; txHash: Hex; gasUsed: bigint }
 
+export type OpenComponentRegistryParameters = {
+  address: Hex
+  /** First block whose events heads are rebuilt from, no later than the registration; 0 by default. */
+  fromBlock?: bigint
+}
+
 /**
  * The registry at `address`.
  *
  * @throws {NoContractError} there is no code.
  */
-export async function openComponentRegistry(chain: Chain, { address }: { address: Hex }): Promise<ComponentRegistry> {
+export async function openComponentRegistry(
+  chain: Chain,
+  { address, fromBlock = 0n }: OpenComponentRegistryParameters,
+): Promise<ComponentRegistry> {
   const { client } = chain
   if (!(await hasCode(chain, address))) throw new NoContractError({ address, chainId: chain.chainId })
   const contract = { address, abi } as const
@@ -116,7 +125,7 @@ export async function openComponentRegistry(chain: Chain, { address }: { address
     async readHead({ component }) {
       // An anchor may come between the two questions: only an endpoint that says so again and again leaves out events.
       for (let tries = 0; tries < READ_TRIES; tries++) {
-        const head = (await readHeads(chain, { address, component })).at(-1)
+        const head = (await readHeads(chain, { address, component, fromBlock })).at(-1)
         if (head === undefined) throw new ComponentUnknownError({ component })
         if (await isNewest({ component, head })) return head
       }

@@ -41,7 +41,7 @@ export async function startRedis(options: StartOptions = {}): Promise<Service> {
 
 /** The chain at RPC_URL, or a private Hardhat node (chain id 31337). */
 export async function startChain(options: StartOptions = {}): Promise<Service> {
-  const given = process.env.RPC_URL
+  const given = options.isPrivate ? undefined : process.env.RPC_URL
   if (given !== undefined && given !== '') return { pid: undefined, url: given, stop: async () => {} }
   const { child, line } = await startProcess(['scripts/local-chain.ts'], options)
   return serviceOf(child, (JSON.parse(line) as { rpcUrl: string }).rpcUrl)

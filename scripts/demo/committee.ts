@@ -77,7 +77,9 @@ export async function startAnchorer(
     KEYSTORE: keystorePath('anchorer'),
     KEYSTORE_PASSWORD_FILE: PASSWORD_FILE,
     REDIS_URL: redisUrl,
-    RPC_URL: rpcUrl,
+    RPC_URLS: rpcUrl,
+    // The local chain makes a block for each transaction, and for nothing else.
+    CONFIRMATIONS: '1',
     LOG_URLS: logUrls.join(','),
     ANCHOR_TICK_MS: '500',
   }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { anchorUntilConfirmed } from '../../chain/anchorUntilConfirmed.ts'
 import { createFollower, type Follower, ReorgTooDeepError } from '../../chain/createFollower.ts'
 import { createTestChain, type TestChain } from './createTestChain.ts'
 import { createTestComponent, type TestComponent } from './createTestComponent.ts'
@@ -85,40 +84,4 @@ test('ReorgTooDeepError: a block that counted as final was replaced', async () =
   await world.request('evm_increaseTime', [60])
   await mine(world, 9)
   await assert.rejects(follower.poll(), ReorgTooDeepError)
-})
-
-test('anchorUntilConfirmed: sends again what a reorganisation removed, until it counts', async (t) => {
-  const { world, component, follower } = await createWorld('again')
-  const snapshot = await world.request('evm_snapshot')
-  const prepared = await component.prepare()
-  let sendCount = 0
-  const stop = new AbortController()
-  const { registry, key } = component
-  const anchoring = anchorUntilConfirmed(
-    { registry, sender: world.sender, follower },
-    {
-      component: key,
-      logSize: prepared.certified.commit.logSize,
-      pollMs: 5,
-      signal: stop.signal,
-      prepare: async (previous) => {
-        sendCount += 1
-        assert.deepEqual(previous, component.head)
-        return prepared
-      },
-    },
-  )
-  t.after(() => stop.abort())
-  const untilAnchored = async (): Promise<void> => {
-    while (await registry.isNewest({ component: key, head: component.head })) await new Promise(setImmediate)
-  }
-  await untilAnchored()
-  await world.request('evm_revert', [snapshot])
-  await untilAnchored()
-  await mine(world, 3)
-  const { head, commitDigest } = await anchoring
-  assert.equal(head.anchorIndex, 1n)
-  assert.equal(await registry.isNewest({ component: key, head }), true)
-  assert.match(commitDigest, /^0x[0-9a-f]{64}$/)
-  assert.equal(sendCount, 2)
 })

@@ -1,7 +1,10 @@
 import { type Job, Queue, Worker } from 'bullmq'
+import { parseGwei } from 'viem'
 import { openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { connectChain } from '../../chain/connectChain.ts'
+import { connectEndpoints } from '../../chain/connectEndpoints.ts'
+import { createFollower } from '../../chain/createFollower.ts'
 import { createSender } from '../../chain/createSender.ts'
+import { createSenderLease } from '../../chain/senderLease.ts'
 import { readKeystore } from '../../client/keystore.ts'
 import { createLogReader } from '../../client/logReader.ts'
 import { readChronicle } from '../../client/readChronicle.ts'
@@ -12,10 +15,13 @@ import { createLogger } from '../runtime/logger.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { runWorker } from '../runtime/runWorker.ts'
 import { createShutdown } from '../runtime/shutdown.ts'
+import { alarmOf } from './alarms.ts'
 import { type AnchorResult, createProcessor } from './processor.ts'
 
 /** How long one tick may hold its job before another anchorer takes it over. */
 const LOCK_DURATION_MS = 60_000
+/** How long a process that died keeps others from anchoring. */
+const LEASE_MS = 10_000
 
 async function run(): Promise<void> {
   const settings = readAnchorSettings()
@@ -23,15 +29,38 @@ async function run(): Promise<void> {
   const { component, home } = chronicle
   const logger = createLogger({ name: 'chronicle-anchor', level: settings.LOG_LEVEL })
   const shutdown = createShutdown({ logger })
-  const chain = await connectChain({ rpcUrl: settings.RPC_URL, chainId: home.chainId })
-  const registry = await openComponentRegistry(chain, { address: home.registry })
+  const { RPC_URLS: rpcUrls, RPC_AGREE_COUNT: agreeCount, FROM_BLOCK: fromBlock } = settings
+  const chainId = home.chainId
+  const chain = await connectEndpoints({ rpcUrls, chainId, ...(agreeCount === undefined ? {} : { agreeCount }) })
+  const registry = await openComponentRegistry(chain, { address: home.registry, fromBlock })
   const key = await readKeystore({ path: settings.KEYSTORE, password: readPassword(settings) })
-  const sender = createSender(chain, { secretKey: key.secretKey })
-  const logs = settings.LOG_URLS.map((url) => createLogReader({ url }))
-  const anchorNewest = createProcessor({ registry, sender, logs, logger }, { chronicle })
-
   const redis = await connectRedis({ url: settings.REDIS_URL, logger })
   shutdown.defer('redis', () => redis.disconnect())
+  const sender = createSender(chain, {
+    secretKey: key.secretKey,
+    replaceAfterMs: settings.REPLACE_AFTER_MS,
+    feeCapWei: parseGwei(String(settings.FEE_CAP_GWEI)),
+    lease: createSenderLease(redis, { ttlMs: LEASE_MS }),
+  })
+  const anchorNewest = createProcessor(
+    {
+      registry,
+      sender,
+      follower: createFollower(chain, {
+        address: home.registry,
+        component,
+        confirmations: settings.CONFIRMATIONS,
+        fromBlock,
+      }),
+      // Who finds another anchorer at work leaves it to it: the next tick looks again.
+      lease: createSenderLease(redis, { ttlMs: LEASE_MS, waitMs: 0 }),
+      logs: settings.LOG_URLS.map((url) => createLogReader({ url })),
+      logger,
+      clock: { nowMs: Date.now },
+    },
+    { chronicle, lagMaxMs: settings.ANCHOR_LAG_MAX_MS },
+  )
+
   const queue = new Queue(anchorQueueName({ component }), { connection: redis })
   queue.on('error', (error) => logger.warn({ reason: error.message }, 'the anchor queue reported an error'))
   shutdown.defer('queue', () => queue.close())
@@ -51,7 +80,9 @@ async function run(): Promise<void> {
       try {
         return await anchorNewest()
       } catch (error) {
-        logger.warn({ err: error }, 'a tick failed; the next one looks again')
+        const alarm = alarmOf(error)
+        if (alarm !== undefined) logger.error({ err: error, alarm }, 'alarm: somebody has to look')
+        else logger.warn({ err: error }, 'a tick failed; the next one looks again')
         throw toJobError(error)
       }
     },

@@ -14,6 +14,22 @@ export class InvalidSettingError extends CoalitionError {
 
 const url = (protocol: RegExp) =>
   z.string().refine((value) => protocol.test(URL.parse(value)?.protocol ?? ''), 'not such a URL')
+const urls = ({ max }: { max: number }) =>
+  z
+    .string()
+    .transform((value) => value.split(',').map((each) => each.trim()))
+    .pipe(
+      z
+        .array(url(/^https?:$/))
+        .min(1)
+        .max(max),
+    )
+const number = ({ min, max }: { min: number; max: number }) =>
+  z
+    .string()
+    .regex(/^[0-9]{1,16}$/, 'not a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `not from ${min} to ${max}`)
 const port = z
   .string()
   .regex(/^[0-9]{1,5}$/)
@@ -40,23 +56,24 @@ const MEMBER = z.object({
 
 const ANCHOR = z.object({
   ...COMMON,
-  RPC_URL: url(/^https?:$/),
+  /** JSON-RPC endpoints of the home chain, separated by commas. */
+  RPC_URLS: urls({ max: 16 }),
+  /** How many endpoints must agree; more than half of them by default. */
+  RPC_AGREE_COUNT: number({ min: 1, max: 16 }).optional(),
+  /** Blocks, its own included, after which an anchor counts. */
+  CONFIRMATIONS: number({ min: 1, max: 10_000 }).default(12),
+  /** A block before the component's registration, from which on events are read. */
+  FROM_BLOCK: number({ min: 0, max: Number.MAX_SAFE_INTEGER }).transform(BigInt).default(0n),
+  /** The most that a gas may cost, tip included. */
+  FEE_CAP_GWEI: number({ min: 1, max: 1_000_000 }).default(200),
+  /** How long a transaction may wait before its nonce is sent again with a higher fee. */
+  REPLACE_AFTER_MS: number({ min: 100, max: 3_600_000 }).default(15_000),
   /** URLs of members' logs, separated by commas. */
-  LOG_URLS: z
-    .string()
-    .transform((value) => value.split(',').map((each) => each.trim()))
-    .pipe(
-      z
-        .array(url(/^https?:$/))
-        .min(1)
-        .max(256),
-    ),
+  LOG_URLS: urls({ max: 256 }),
   /** How often to look whether something is to be anchored. */
-  ANCHOR_TICK_MS: z
-    .string()
-    .regex(/^[0-9]{3,8}$/)
-    .transform(Number)
-    .default(5_000),
+  ANCHOR_TICK_MS: number({ min: 100, max: 99_999_999 }).default(5_000),
+  /** How long a marked commit may wait for its confirmation before that is an alarm. */
+  ANCHOR_LAG_MAX_MS: number({ min: 1_000, max: 99_999_999 }).default(600_000),
 })
 
 const ATTESTATION = z.object({

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { type ComponentRegistry, openComponentRegistry } from '../../../chain/componentRegistry.ts'
 import { connectChain } from '../../../chain/connectChain.ts'
+import { createFollower } from '../../../chain/createFollower.ts'
 import { createSender, type Sender } from '../../../chain/createSender.ts'
 import { deployRegistry } from '../../../chain/deployRegistry.ts'
+import { createSenderLease } from '../../../chain/senderLease.ts'
 import { createLogReader } from '../../../client/logReader.ts'
 import { resolveChronicle } from '../../../client/readChronicle.ts'
 import { NotAnchoredError, NotVerifiedError, verifyEntry } from '../../../client/verifyEntry.ts'
@@ -12,23 +15,31 @@ import { fromHex } from '../../../protocol/bytes.ts'
 import { defineCoalition } from '../../../protocol/identity/coalition.ts'
 import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
 import { forgeCertificate, forgeEntry, withTamperedLog } from '../../../scripts/demo/tamperedLog.ts'
-import { type Service, startChain } from '../../../scripts/services.ts'
-import { createProcessor, LogsUnusableError } from '../../../workers/chronicle-anchor/processor.ts'
+import { type Service, startChain, startRedis } from '../../../scripts/services.ts'
+import { LogsUnusableError } from '../../../workers/chronicle-anchor/candidates.ts'
+import { createProcessor } from '../../../workers/chronicle-anchor/processor.ts'
 import { createEnvelope, members, startCommittee, submitter } from '../member/chronicle-of-tests.ts'
 import { serve } from '../member/serve.ts'
 
 const TEST_ACCOUNT_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const logger = pino({ level: 'silent' })
 let service: Service
+let redisService: Service
+let redis: Redis
 let registry: ComponentRegistry
 let sender: Sender
 before(async () => {
   service = await startChain()
+  redisService = await startRedis()
+  redis = new Redis(redisService.url)
   const chain = await connectChain({ rpcUrl: service.url })
   sender = createSender(chain, { secretKey: fromHex(TEST_ACCOUNT_KEY) })
   registry = await openComponentRegistry(chain, await deployRegistry(sender))
 })
-after(() => service.stop())
+after(async () => {
+  await redis.quit()
+  await Promise.all([service.stop(), redisService.stop()])
+})
 
 /** A Chronicle that marks every commit, its committee in memory, its log served. Each call's is another component. */
 async function startChronicle(name: string) {
@@ -52,7 +63,18 @@ async function startChronicle(name: string) {
   const append = (sequence: bigint, texts: string[]) =>
     member.driver.submit(encodeEnvelope(createEnvelope(sequence, texts, submitter, component)))
   const processorOf = (...urls: string[]) =>
-    createProcessor({ registry, sender, logger, logs: urls.map((url) => createLogReader({ url })) }, { chronicle })
+    createProcessor(
+      {
+        registry,
+        sender,
+        follower: createFollower(registry.chain, { address: registry.address, component, confirmations: 1 }),
+        lease: createSenderLease(redis, { waitMs: 0 }),
+        logger,
+        logs: urls.map((url) => createLogReader({ url })),
+        clock: { nowMs: Date.now },
+      },
+      { chronicle, lagMaxMs: 600_000 },
+    )
   const close = async () => {
     await server.close()
     committee.stop()
@@ -68,7 +90,7 @@ test('a tick anchors the newest marked commit, and the next tick finds that it i
   await append(2n, ['{"n":3}'])
   const anchored = await tick()
   assert.equal(anchored.status, 'anchored')
-  assert.deepEqual(await tick(), { status: 'alreadyAnchored', logSize: '3' })
+  assert.deepEqual(await tick(), { status: 'alreadyAnchored', logSize: '3', confirmedLogSize: '3' })
   await append(3n, ['{"n":4}'])
   assert.equal((await tick()).status, 'anchored')
   const head = await registry.readHead({ component })

@@ -1,0 +1,167 @@
+import type { Next } from '../../chain/encodeAnchor.ts'
+import type { Head } from '../../chain/head.ts'
+import { type LogReader, NotInLogError } from '../../client/logReader.ts'
+import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
+import { verifyGrowth } from '../../protocol/log/verifyGrowth.ts'
+import { type VerifiedCommit, verifyCertificate } from '../../protocol/wire/certificate.ts'
+import { type Commit, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
+import { deriveCommitteeHash, type Member } from '../../protocol/wire/committee.ts'
+import { decodeCommitteeRotated, decodeRetirementMarker, deriveNextOfRotation } from '../../protocol/wire/governance.ts'
+import { hashRetirementMarker } from '../../protocol/wire/next.ts'
+import { ChainContradictedError } from './alarms.ts'
+
+/** A commit that may be anchored next, and the log that offers it. */
+export type Candidate = { log: LogReader; verified: VerifiedCommit; next: Next | undefined }
+
+export class NotForTheChainError extends CoalitionError {
+  constructor({ url, height }: { url: string; height: bigint }) {
+    super(
+      'NOT_FOR_THE_CHAIN',
+      `The log at ${url} offers height ${height}, which is not a marked commit of this component.`,
+      {
+        fix: 'Leave this log out of LOG_URLS until its operator has explained it.',
+        kind: 'refused',
+      },
+    )
+  }
+}
+
+export class EpochUnprovenError extends CoalitionError {
+  constructor({ url, epoch }: { url: string; epoch: bigint }) {
+    super('EPOCH_UNPROVEN', `The log at ${url} does not show what ended epoch ${epoch}.`, {
+      fix: 'Read from another member; leave this log out of LOG_URLS until its operator has explained it.',
+      kind: 'refused',
+    })
+  }
+}
+
+export class LogsUnusableError extends CoalitionError {
+  constructor({ reasons }: { reasons: readonly string[] }) {
+    super('LOGS_UNUSABLE', `No log gives a certified commit that continues the anchored one: ${reasons.join('; ')}`, {
+      fix: 'Give LOG_URLS of more members; if every log contradicts the chain, raise an alarm: a log was rewritten.',
+      kind: 'refused',
+      isRetryable: true,
+    })
+  }
+}
+
+export type ReadCandidatesParameters = {
+  /** Component key. */
+  component: Hex
+  /** What is anchored. */
+  head: Head
+  /** The head's committee. */
+  members: readonly Member[]
+}
+
+/**
+ * What each log offers to anchor on `head`, as far as its certificate holds; the highest first. While an epoch that has
+ * ended is the head's, that is the commit which ended it: nothing of the next may be anchored before.
+ *
+ * @returns Empty where no log has anything newer.
+ * @throws {ChainContradictedError} a certified commit and the head exclude each other.
+ * @throws {LogsUnusableError} every log is at fault.
+ */
+export async function readCandidates(
+  logs: readonly LogReader[],
+  parameters: ReadCandidatesParameters,
+): Promise<Candidate[]> {
+  const offered = await Promise.allSettled(logs.map((log) => readCandidate(log, parameters)))
+  const candidates = offered.flatMap((each) => (each.status === 'fulfilled' ? (each.value ?? []) : []))
+  const failures = offered.flatMap((each) => (each.status === 'rejected' ? [each.reason as Error] : []))
+  for (const error of failures) {
+    if (!(error instanceof CoalitionError) || error instanceof ChainContradictedError) throw error
+  }
+  const faults = failures.filter((error) => !(error instanceof NotInLogError))
+  if (faults.length === logs.length) throw new LogsUnusableError({ reasons: faults.map(({ message }) => message) })
+  return candidates.sort((a, b) => (a.verified.commit.height > b.verified.commit.height ? -1 : 1))
+}
+
+async function readCandidate(
+  log: LogReader,
+  { component, head, members }: ReadCandidatesParameters,
+): Promise<Candidate | undefined> {
+  const newest = await log.readNewestAnchor()
+  // Right after a rotation its own commit is the newest marked one, and it is anchored.
+  if (newest.commit.epoch < head.epoch) return undefined
+  const { commit, certificate } = newest.commit.epoch > head.epoch ? await log.readEpochEnd(head.epoch) : newest
+  // A certificate alone is not enough: a liar may serve one of a commit that is not for the chain.
+  const isForTheChain = commit.component === component && commit.anchor && commit.epoch === head.epoch
+  if (!isForTheChain) throw new NotForTheChainError({ url: log.url, height: commit.height })
+  const verified = verifyCertificate({ commit, certificate, signers: members.map(({ signer }) => signer) })
+  assertBesideHead(commit, { head, url: log.url })
+  if (commit.logSize <= head.logSize) return undefined
+  return { log, verified, next: await readNext(log, commit) }
+}
+
+/** Both are certified, so one log must hold both. */
+function assertBesideHead(commit: Commit, { head, url }: { head: Head; url: string }): void {
+  const heights = commit.height - head.height
+  const leaves = commit.logSize - head.logSize
+  const isContradiction =
+    heights * leaves < 0n || (heights === 0n && leaves !== 0n) || (leaves === 0n && commit.logRoot !== head.logRoot)
+  if (isContradiction) throw new ChainContradictedError({ url, height: commit.height, anchoredHeight: head.height })
+}
+
+/** What the certified `commit.next` stands for, from the entry that the deciding commit appended last (spec §4). */
+async function readNext(log: LogReader, commit: Commit): Promise<Next | undefined> {
+  if (commit.next === ZERO_BYTES32) return undefined
+  const leaf = await readLastEntry(log, commit)
+  const rotated = decodeCommitteeRotated(leaf)
+  if (rotated !== undefined && deriveNextOfRotation({ component: commit.component, rotated }) === commit.next) {
+    return { kind: 'rotation', newCommitteeHash: deriveCommitteeHash(rotated.members) }
+  }
+  const marker = decodeRetirementMarker(leaf)
+  if (marker !== undefined && hashRetirementMarker(marker) === commit.next) {
+    return { kind: 'retirement', successor: marker.successor, reason: marker.reason }
+  }
+  throw new EpochUnprovenError({ url: log.url, epoch: commit.epoch })
+}
+
+const readLastEntry = (log: LogReader, { logSize }: Commit): Promise<Uint8Array> =>
+  log.readEntry({ index: logSize - 1n, size: logSize })
+
+/**
+ * The committee that a head names, from the entry of the rotation that made it. Whatever a log says is compared with the
+ * head's committee hash, so no log is believed.
+ *
+ * @throws {LogsUnusableError} no log has it.
+ */
+export async function readCommittee(logs: readonly LogReader[], head: Head): Promise<readonly Member[]> {
+  const epoch = head.epoch - 1n
+  const reasons: string[] = []
+  for (const log of logs) {
+    try {
+      const { commit } = await log.readEpochEnd(epoch)
+      const rotated = decodeCommitteeRotated(await readLastEntry(log, commit))
+      if (rotated !== undefined && deriveCommitteeHash(rotated.members) === head.committeeHash) return rotated.members
+      throw new EpochUnprovenError({ url: log.url, epoch })
+    } catch (error) {
+      if (!(error instanceof CoalitionError)) throw error
+      reasons.push(error.message)
+    }
+  }
+  throw new LogsUnusableError({ reasons })
+}
+
+/** The highest candidate whose log also proves that it continues what is anchored. @throws {LogsUnusableError} none. */
+export async function proveGrowth(
+  { logSize: size1, logRoot }: Head,
+  candidates: readonly Candidate[],
+): Promise<Candidate & { consistencyProof: readonly Uint8Array[] }> {
+  const reasons: string[] = []
+  for (const candidate of candidates) {
+    const { commit } = candidate.verified
+    const size2 = commit.logSize
+    try {
+      const proof = await candidate.log.proveConsistency({ size1, size2 })
+      verifyGrowth({ size1, root1: fromHex(logRoot), size2, root2: fromHex(commit.logRoot), proof })
+      return { ...candidate, consistencyProof: proof }
+    } catch (error) {
+      if (!(error instanceof CoalitionError)) throw error
+      reasons.push(error.message)
+    }
+  }
+  throw new LogsUnusableError({ reasons })
+}

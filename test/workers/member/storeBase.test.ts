@@ -19,6 +19,7 @@ import {
 import { component, createTestDir, parameters, signers } from './chronicle-of-tests.ts'
 
 const signer = signers[0]!
+const seats = signers.map((each) => ({ signer: each }))
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const entries = Array.from({ length: 300 }, (_, index) => bytes(`entry ${index}`))
 const base = { height: 7n, record: '{"height":7}', anchor: true, state: bytes('state 7') }
@@ -140,11 +141,11 @@ test('openReplica: refuses a store that was made for other parameters of the sam
   const { open } = createStore()
   const store = open()
   const encoded = encodeChronicleParameters(parameters)
-  openReplica({ machine: chronicle, store }, { component, parameters: encoded })
-  openReplica({ machine: chronicle, store }, { component, parameters: encoded })
+  openReplica({ machine: chronicle, store }, { component, parameters: encoded, members: seats })
+  openReplica({ machine: chronicle, store }, { component, parameters: encoded, members: seats })
   const changed = encodeChronicleParameters({ ...parameters, anchorEveryCommits: 5 })
   assert.throws(
-    () => openReplica({ machine: chronicle, store }, { component, parameters: changed }),
+    () => openReplica({ machine: chronicle, store }, { component, parameters: changed, members: seats }),
     (error: StoreError) => error.code === 'STORE' && error.message.includes('other parameters'),
   )
   store.close()

@@ -141,7 +141,8 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     while (!isClosed && !isOver() && Date.now() < deadline) {
       const job = await queues[index]!.getJob(jobId)
       if (job !== undefined && (await hasEnded(job))) {
-        if (job.failedReason !== undefined) throw new RefusedByMemberError(job.failedReason)
+        // A job that was tried again keeps the reason of its first try when it is done: only a result says how it ended.
+        if (typeof job.returnvalue !== 'string') throw new RefusedByMemberError(job.failedReason ?? 'no result')
         return job.returnvalue
       }
       await new Promise<void>((resolve) => {

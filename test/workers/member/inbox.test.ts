@@ -75,6 +75,16 @@ test('submit: a repeat of what was decided is acknowledged with the same commit'
   await close()
 })
 
+test('submit: a job that was tried again and then done is an acknowledgement, not a refusal', async () => {
+  const { submitter, close } = await startInboxes([0, 1, 2, 3])
+  // Its members let go of the second until the first has come, and then take it up again.
+  const second = submitter.submit(createEnvelope(2n, ['{}']), { timeoutMs: 20_000 })
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  await submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 })
+  assert.equal((await second).acknowledgement.record.commit.logSize, 2n)
+  await close()
+})
+
 test('submit: says that members refuse, and why, when more than can be faulty do', async () => {
   const { submitter, close } = await startInboxes([0, 1, 2, 3])
   const stranger = createEnvelope(1n, ['{}'], members[0]!)

@@ -29,6 +29,10 @@ import { createVitals, dropReasonOf, type Vitals } from './vitals.ts'
 const RETRANSMIT_MS = 500
 /** How long a caller waits for a decision before it is told to ask again. */
 const WAIT_MAX_MS = 10_000
+/** How long a caller waits for an envelope that must come before its own. */
+const GAP_MAX_MS = 1_000
+/** Callers that wait so at once. */
+const GAPPED_MAX = 64
 /** Bytes of envelopes that are passed on again where a height makes no progress. */
 const RELAYED_AGAIN_MAX_BYTES = 1 << 20
 /** The longest that a timer of Node.js can wait. */
@@ -87,6 +91,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     accept: receiveDecided,
     drop: vitals.drop,
   })
+  let gappedCount = 0
   const handshaker = createHandshaker({
     core: () => core,
     sign,
@@ -397,9 +402,13 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       // A committee of one decides before `add` returns.
       const atOnce = replica.acknowledge(envelope.digest)
       if (atOnce !== undefined) return atOnce
-      // A gap may stay open for ever: only what is next keeps its caller waiting.
-      const next = (replica.state().sequences.get(submitter) ?? 0n) + 1n
-      if (sequence > next) throw new UndecidedError({ reason: `sequence ${next} comes before it` })
+      // Envelopes that were sent together may arrive in any order, but a gap may also stay open for ever: it keeps its
+      // caller waiting for a moment only, and few callers at once.
+      const isReachable = (): boolean => pool.isReachable(envelope, replica.state())
+      const isGapped = !isReachable()
+      const refuseGap = (): UndecidedError =>
+        new UndecidedError({ reason: `sequence ${sequence} of ${submitter} waits for one before it that has not come` })
+      if (isGapped && gappedCount >= GAPPED_MAX) throw refuseGap()
       return await new Promise<Acknowledgement>((resolve, reject) => {
         const waiter: Waiter = {
           envelope,
@@ -408,14 +417,21 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
         }
         const end = (answer: () => void): void => {
           clearTimeout(timer)
+          if (isGapped) gappedCount -= 1
           waiters.delete(waiter)
           answer()
         }
-        const timer = setTimeout(
-          () => waiter.reject(new UndecidedError({ reason: 'no quorum has decided it yet' })),
-          WAIT_MAX_MS,
-        )
-        timer.unref()
+        const waitOn = (): NodeJS.Timeout =>
+          setTimeout(
+            () => waiter.reject(new UndecidedError({ reason: 'no quorum has decided it yet' })),
+            WAIT_MAX_MS,
+          ).unref()
+        const lookAgain = (): void => {
+          if (isReachable()) timer = waitOn()
+          else waiter.reject(refuseGap())
+        }
+        let timer = isGapped ? setTimeout(lookAgain, GAP_MAX_MS).unref() : waitOn()
+        if (isGapped) gappedCount += 1
         waiters.add(waiter)
       })
     },

@@ -49,6 +49,8 @@ export type Pool<State> = {
   take(state: ComponentState<State>): VerifiedEnvelope[]
   /** Whether `take` would give any. */
   hasWork(state: ComponentState<State>): boolean
+  /** Whether all that its submitter sent before it waits here, or is decided: nothing but decisions stands before it. */
+  isReachable(envelope: VerifiedEnvelope, state: ComponentState<State>): boolean
   /** Forgets what `state` has decided. */
   prune(state: ComponentState<State>): void
   size(): PoolSize
@@ -148,6 +150,14 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
     },
 
     hasWork: (state) => [...bySubmitter].some(([submitter, waiting]) => waiting.has(lastOf(state, submitter) + 1n)),
+
+    isReachable({ envelope: { submitter, sequence } }, state) {
+      const waiting = bySubmitter.get(submitter)
+      for (let before = lastOf(state, submitter) + 1n; before < sequence; before++) {
+        if (!waiting?.has(before)) return false
+      }
+      return true
+    },
 
     prune(state) {
       for (const [submitter, waiting] of bySubmitter) {

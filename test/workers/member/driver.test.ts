@@ -148,3 +148,33 @@ test('a committee of one decides alone, before its caller begins to wait', async
   verifyAcknowledgement({ acknowledgement, envelope, signers: committee })
   member.kill()
 })
+
+test('envelopes of one submitter that arrive in the wrong order are all acknowledged', async () => {
+  const { running, stop } = await startCommittee([0, 1, 2, 3])
+  const sequences = [3n, 2n, 1n]
+  const acknowledgements = await Promise.all(
+    sequences.map((sequence, index) =>
+      running[index]!.driver.submit(encodeEnvelope(createEnvelope(sequence, [`{"n":${sequence}}`]))),
+    ),
+  )
+  assert.deepEqual([...new Set(acknowledgements.map(({ record }) => record.commit.logSize))].sort().at(-1), 3n)
+  stop()
+})
+
+test('a caller whose envelope waits for one that does not come is told so, and few of them wait', async () => {
+  const { running, stop } = await startCommittee([0, 1, 2, 3])
+  const { driver } = running[0]!
+  const asked = Array.from({ length: 70 }, (_, index) =>
+    driver.submit(encodeEnvelope(createEnvelope(BigInt(index + 2), ['{}']))),
+  )
+  const outcomes = await Promise.allSettled(asked)
+  const isGap = (outcome: PromiseSettledResult<unknown>): boolean =>
+    outcome.status === 'rejected' &&
+    outcome.reason instanceof UndecidedError &&
+    /before it/.test(outcome.reason.message)
+  assert.ok(outcomes.every(isGap))
+  // The one that was missing lets all of them through.
+  await driver.submit(encodeEnvelope(createEnvelope(1n, ['{}'])))
+  await until(() => running[0]!.replica.state().sequences.get(submitter.signer) === 71n)
+  stop()
+})

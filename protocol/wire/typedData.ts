@@ -10,6 +10,7 @@ import { keccak256 } from '../hash.ts'
 export type Word = bigint | number | boolean | Hex
 
 const utf8 = new TextEncoder()
+const UINT64_MAX = 2n ** 64n - 1n
 
 /** keccak-256 of a type's `encodeType` string. */
 export const deriveTypehash = (encodedType: string): Hex => toHex(keccak256(utf8.encode(encodedType)))
@@ -21,11 +22,20 @@ export const hashStruct = (typehash: Hex, words: readonly Word[]): Hex =>
 /** The words one after the other, 32 bytes each: what `abi.encode` gives for static members. */
 export function packWords(words: readonly Word[]): Uint8Array {
   const bytes = new Uint8Array(32 * words.length)
+  const view = new DataView(bytes.buffer)
   words.forEach((word, index) => {
-    const hex = typeof word === 'string' ? word.slice(2) : BigInt(word).toString(16)
-    const tail = fromHex(`0x${hex.length % 2 === 0 ? hex : `0${hex}`}`)
-    if (tail.length > 32) throw new RangeError(`word ${index} has ${tail.length} bytes`)
-    bytes.set(tail, 32 * (index + 1) - tail.length)
+    const end = 32 * (index + 1)
+    if (typeof word === 'bigint' && word >= 0n && word <= UINT64_MAX) view.setBigUint64(end - 8, word)
+    else if (typeof word === 'number' && Number.isSafeInteger(word) && word >= 0) {
+      view.setUint32(end - 4, word % 2 ** 32)
+      view.setUint32(end - 8, Math.floor(word / 2 ** 32))
+    } else if (typeof word === 'boolean') bytes[end - 1] = word ? 1 : 0
+    else {
+      const hex = typeof word === 'string' ? word.slice(2) : BigInt(word).toString(16)
+      const tail = fromHex(`0x${hex.length % 2 === 0 ? hex : `0${hex}`}`)
+      if (tail.length > 32) throw new RangeError(`word ${index} has ${tail.length} bytes`)
+      bytes.set(tail, end - tail.length)
+    }
   })
   return bytes
 }

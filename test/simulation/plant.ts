@@ -17,7 +17,7 @@ export type Edit = {
  */
 const FAST_HASH: Edit = {
   file: 'protocol/hash.ts',
-  from: "export { keccak_256 as keccak256 } from '@noble/hashes/sha3.js'",
+  from: "export { keccak256 } from '#keccak256'",
   to: `import { hash } from 'node:crypto'
 export const keccak256 = (bytes: Uint8Array): Uint8Array => {
   const digest = hash('sha3-256', bytes, 'latin1' as 'hex')

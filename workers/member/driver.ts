@@ -5,6 +5,7 @@ import { deriveListRoot } from '../../committee/digest.ts'
 import { decodeRecord, encodeRecord } from '../../committee/record.ts'
 import { recover } from '../../committee/recover.ts'
 import { signMessage } from '../../committee/sign.ts'
+import { type CommitteeState, createState } from '../../committee/state.ts'
 import { step } from '../../committee/step.ts'
 import type { Effect, Input } from '../../committee/types.ts'
 import type { Hex } from '../../protocol/bytes.ts'
@@ -14,6 +15,7 @@ import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
 import { verifyCertificate } from '../../protocol/wire/certificate.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
+import { ComponentRetiredError } from '../../protocol/wire/next.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { createCatchUp } from './catchUp.ts'
 import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
@@ -45,6 +47,7 @@ export type Driver = {
    * Takes a signed envelope, passes it on to the other members, and waits a while for its decision.
    *
    * @throws {UndecidedError} it is kept, and not decided yet: ask again.
+   * @throws {ComponentRetiredError} the component is retired: nothing is decided any more.
    * @throws {EnvelopeRefusedError | SequenceRefusedError | PoolFullError} and what the machine's `validate` throws.
    */
   submit(bytes: Uint8Array): Promise<Acknowledgement>
@@ -68,8 +71,11 @@ export type DriverDependencies<State> = {
   onFatal(error: unknown): void
 }
 
+/** What a member knows of its committee beside what the component's state says: epoch and signers are there. */
+export type Seat = Omit<Committee, 'epoch' | 'signers'>
+
 /** Carries out what the committee's core asks for: inputs in, effects out, in order (spec §5.2, §5.4). */
-export function createDriver<State>(deps: DriverDependencies<State>, { committee }: { committee: Committee }): Driver {
+export function createDriver<State>(deps: DriverDependencies<State>, { seat }: { seat: Seat }): Driver {
   const { machine, replica, store, transport, logger, clock, sign, onFatal } = deps
   const pool = createPool(machine)
   const vitals = createVitals({ clock })
@@ -84,8 +90,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   const catchUp = createCatchUp({
     store,
     clock,
-    self: committee.self,
-    signers: () => committee.signers,
+    self: seat.self,
+    signers: () => core.committee.signers,
     height: () => replica.state().height,
     send,
     accept: receiveDecided,
@@ -103,14 +109,21 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       announceWork()
     },
     onLost({ height, round }) {
-      store.halt(`the key ${committee.self} signed at height ${height}, round ${round} what this store does not know`)
+      store.halt(`the key ${seat.self} signed at height ${height}, round ${round} what this store does not know`)
       stop()
-      onFatal(new KeyElsewhereError({ signer: committee.self }))
+      onFatal(new KeyElsewhereError({ signer: seat.self }))
     },
   })
 
-  function recoverCore() {
+  /** The committee of the current epoch, as the component's own state has it. */
+  function readCommittee(): Committee {
+    const { epoch, governance } = replica.state()
+    return { ...seat, epoch, signers: governance.members.map(({ signer }) => signer) }
+  }
+
+  function recoverCore(): CommitteeState {
     const state = replica.state()
+    const committee = readCommittee()
     const parent = {
       height: state.height,
       commitDigest: state.parent,
@@ -118,7 +131,25 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       signers: committee.signers,
       extensions: [],
     }
-    return recover({ committee, parent, records: store.readWal().map(decodeRecord) })
+    const recovered = recover({ committee, parent, records: store.readWal().map(decodeRecord) })
+    return isRetired() ? { ...recovered, status: 'ended' } : recovered
+  }
+
+  /** After its retirement a component's members sign nothing more, restarted or not (spec §9). */
+  function isRetired(): boolean {
+    return replica.state().governance.retirement !== null
+  }
+
+  /** The last commit named another committee: whoever has a seat in it goes on with a core of its own (spec §5.1). */
+  function enterEpoch(): void {
+    // What waits for the old core was signed by the old committee, and is not the new one's to hear.
+    inputs.length = 0
+    core = createState({ committee: readCommittee(), parent: core.parent })
+    const { epoch, signers } = core.committee
+    logger.info({ epoch, members: signers.length, hasSeat: signers.includes(seat.self) }, 'a new epoch begins')
+    handshaker.enterEpoch()
+    if (handshaker.isAsking()) handshaker.requestDue()
+    else feed({ kind: 'started', nowMs: clock.nowMs() })
   }
 
   function feed(input: Input): void {
@@ -182,8 +213,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
         store.keepEvidence(encodeMessage(effect.a), encodeMessage(effect.b))
         return
       case 'halt':
-        store.halt(`the key ${committee.self} signed at height ${effect.message.height} what this store does not know`)
-        throw new KeyElsewhereError({ signer: committee.self })
+        store.halt(`the key ${seat.self} signed at height ${effect.message.height} what this store does not know`)
+        throw new KeyElsewhereError({ signer: seat.self })
     }
   }
 
@@ -219,16 +250,21 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     if (handshaker.isAsking()) handshaker.decided({ commit, certificate })
     pool.prune(replica.state())
     answerWaiters()
+    if (isRetired()) logger.info({ height: commit.height }, 'the component is retired: this member signs nothing more')
+    else if (core.status === 'ended') enterEpoch()
     announceWork()
   }
 
   /** Ends the wait for everything that the last decision decided, or decided otherwise. */
   function answerWaiters(): void {
-    const { sequences } = replica.state()
+    const { sequences, governance } = replica.state()
     for (const waiter of waiters) {
       const { submitter, sequence } = waiter.envelope.envelope
       const last = sequences.get(submitter) ?? 0n
-      if (sequence > last) continue
+      if (sequence > last) {
+        if (governance.retirement !== null) waiter.reject(new ComponentRetiredError(governance.retirement))
+        continue
+      }
       waiters.delete(waiter)
       const acknowledgement = replica.acknowledge(waiter.envelope.digest)
       if (acknowledgement === undefined) waiter.reject(new SequenceRefusedError({ submitter, sequence, last }))
@@ -237,6 +273,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   }
 
   const hasWork = (): boolean => {
+    if (isRetired()) return false
     const state = replica.state()
     if (pool.hasWork(state)) return true
     const dueAtMs = machine.dueAtMs(state.machine, { logSize: state.log.size })
@@ -250,6 +287,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       feed({ kind: 'workAvailable', nowMs: clock.nowMs() })
       return
     }
+    if (isRetired()) return
     const state = replica.state()
     const dueAtMs = machine.dueAtMs(state.machine, { logSize: state.log.size })
     if (dueAtMs === undefined) return
@@ -265,7 +303,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       case 'consensus':
         return receiveMessage(frame.bytes)
       case 'handshake':
-        return handshaker.receive(frame.bytes)
+        return isRetired() ? undefined : handshaker.receive(frame.bytes)
       case 'envelope':
         return receiveEnvelope(frame.bytes)
       case 'behind':
@@ -285,8 +323,9 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     }
     const { refused, header } = authenticated
     // A member hears its own words, too: dropping those says nothing.
-    if (header?.signer !== committee.self || refused !== 'duplicate') vitals.drop(refused)
-    if (refused === 'heightAhead' && header !== undefined) catchUp.heardOf(header.height - 1n)
+    if (header?.signer !== seat.self || refused !== 'duplicate') vitals.drop(refused)
+    const isAhead = refused === 'heightAhead' || (refused === 'epoch' && header!.epoch > core.committee.epoch)
+    if (isAhead && header !== undefined) catchUp.heardOf(header.height - 1n)
     else if (refused !== 'duplicate') logger.debug({ refused, signer: header?.signer }, 'dropped a message')
   }
 
@@ -318,14 +357,15 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   function receiveDecided({ record, envelopes, extensions }: DecidedHeight): void {
     try {
       const { commit, certificate, body } = decodeCommitRecord(record)
-      if (commit.component !== committee.component) return vitals.drop('component')
-      if (commit.epoch !== committee.epoch) return vitals.drop('epoch')
+      const { component, epoch, signers } = core.committee
+      if (commit.component !== component) return vitals.drop('component')
+      if (commit.epoch !== epoch) return vitals.drop('epoch')
       if (commit.height !== core.height) return vitals.drop('heightAhead')
       // The batch is not covered by a signature of its sender: only the one that the commit names is executed.
       const isOfCommit =
         deriveListRoot(envelopes) === body.batchRoot && deriveListRoot(extensions) === body.extensionsRoot
       if (!isOfCommit) return vitals.drop('batch')
-      const certified = verifyCertificate({ commit, certificate, signers: committee.signers })
+      const certified = verifyCertificate({ commit, certificate, signers })
       const proposal = { parent: body.parent, timestampMs: commit.timestampMs, batch: envelopes, extensions }
       if (replica.executeBlock(proposal).state.parent !== certified.digest) {
         throw new Error(`height ${commit.height} was certified and executing it here gives another commit`)
@@ -377,7 +417,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
 
   const retransmission = setInterval(() => {
     feed({ kind: 'retransmitDue', nowMs: clock.nowMs() })
-    if (handshaker.isAsking()) handshaker.requestDue()
+    if (handshaker.isAsking() && !isRetired()) handshaker.requestDue()
     if (core.height === heightAtLastTick) relayAgain()
     // Work and no progress: perhaps the others decided it, and have had nothing to say since.
     if (core.height === heightAtLastTick && (core.isActive || hasWork())) catchUp.heardOf(core.height)
@@ -387,6 +427,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
   return {
     async start() {
       await transport.listen(receive)
+      if (isRetired()) return
       handshaker.requestDue()
       catchUp.ask()
       catchUp.heardOf(replica.state().height + 1n) // whoever was away cannot know by how much
@@ -398,6 +439,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
       const { submitter, sequence } = envelope.envelope
       const decided = replica.acknowledge(envelope.digest)
       if (decided !== undefined) return decided
+      const { retirement } = replica.state().governance
+      if (retirement !== null) throw new ComponentRetiredError(retirement)
       if (add(envelope) === 'added') send({ kind: 'envelope', bytes })
       // A committee of one decides before `add` returns.
       const atOnce = replica.acknowledge(envelope.digest)
@@ -437,7 +480,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { committee
     },
 
     vitals,
-    status: () => ({ isJoined: !handshaker.isAsking() && !isStopped, isStopped, pool: pool.size() }),
+    status: () => ({ isJoined: core.status === 'running' && !isStopped, isStopped, pool: pool.size() }),
     stop,
   }
 }

@@ -3,6 +3,7 @@ import {
   answerRequest,
   createHandshake,
   type HandshakeInput,
+  type HandshakeState,
   type StoredVotes,
   stepHandshake,
 } from '../../committee/handshake.ts'
@@ -20,6 +21,11 @@ export type Handshaker = {
   receive(bytes: Uint8Array): void
   /** A commit was decided by catching up. */
   decided(certified: CertifiedCommit): void
+  /**
+   * The core is now the next epoch's. Whoever had a seat and had joined knows all that its key signed and goes on; any other
+   * asks the new committee, of which it may have been one before.
+   */
+  enterEpoch(): void
 }
 
 export type HandshakerDependencies = {
@@ -37,10 +43,14 @@ export type HandshakerDependencies = {
 /** Asks the peers what this member signed last before it signs again (spec §5.4), and answers those that ask. */
 export function createHandshaker(deps: HandshakerDependencies): Handshaker {
   const { core, sign, send, vitals, onJoin, onLost } = deps
-  const { committee, height, own } = core()
-  const stored: StoredVotes = { height, own }
-  const nonce = toHex(randomBytes(32))
-  let state = createHandshake({ committee, nonce, stored, height })
+  const { height, own } = core()
+  let stored: StoredVotes = { height, own }
+  let state = begin()
+
+  function begin(): HandshakeState {
+    const { committee, height } = core()
+    return createHandshake({ committee, nonce: toHex(randomBytes(32)), stored, height })
+  }
 
   function give(input: HandshakeInput): void {
     const transition = stepHandshake(state, input)
@@ -56,7 +66,8 @@ export function createHandshaker(deps: HandshakerDependencies): Handshaker {
     isAsking: () => state.status === 'asking',
     requestDue: () => give({ kind: 'requestDue' }),
     receive(bytes) {
-      const result = authenticateHandshake(bytes, { committee, nonce: state.status === 'asking' ? nonce : null })
+      const { committee, nonce, status } = state
+      const result = authenticateHandshake(bytes, { committee, nonce: status === 'asking' ? nonce : null })
       if ('refused' in result) {
         const { refused } = result
         if (refused !== 'self' && refused !== 'asker') vitals.drop(refused)
@@ -65,8 +76,16 @@ export function createHandshaker(deps: HandshakerDependencies): Handshaker {
       const { message } = result
       vitals.heard(message.signer)
       if (message.kind === 'answer') give({ kind: 'answerReceived', answer: message })
-      else if (state.status !== 'halted') send(encodeHandshake(signHandshake(answerRequest(core(), message), sign)))
+      else if (status !== 'halted') send(encodeHandshake(signHandshake(answerRequest(core(), message), sign)))
     },
     decided: ({ commit, certificate }) => give({ kind: 'decided', commit, certificate }),
+    enterEpoch() {
+      const { status, committee } = state
+      if (status === 'halted') return
+      const hasJoined = status === 'joined'
+      if (hasJoined) stored = { height: core().height, own: new Map() }
+      state = begin()
+      if (hasJoined && committee.signers.includes(committee.self)) state = { ...state, status }
+    },
   }
 }

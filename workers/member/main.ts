@@ -1,9 +1,7 @@
 import { readKeystore, readKeystoreAddress } from '../../client/keystore.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { readChronicle } from '../../client/readChronicle.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
 import { chronicle as machine } from '../../modules/chronicle/machine.ts'
-import type { Hex } from '../../protocol/bytes.ts'
-import { CoalitionError } from '../../protocol/errors.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import { readMemberSettings, readPassword } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
@@ -19,19 +17,10 @@ import { startServer } from './server.ts'
 import { createStatus } from './status.ts'
 import { initStore, openStore } from './store.ts'
 
-export class NotAMemberError extends CoalitionError {
-  constructor({ signer }: { signer: Hex }) {
-    super('NOT_A_MEMBER', `${signer} has no seat in the committee that the config names.`, {
-      fix: 'Use the keystore of one of its members, or add this one to the members of a new config.',
-    })
-  }
-}
-
 async function init(): Promise<void> {
   const settings = readMemberSettings()
   const chronicle = await readChronicle(settings.COALITION_CONFIG)
   const signer = await readKeystoreAddress(settings.KEYSTORE)
-  assertMember(chronicle, signer)
   const identity = { dir: settings.STORE, component: chronicle.component, signer }
   initStore(identity)
   const store = openStore(identity)
@@ -45,8 +34,8 @@ async function run(): Promise<void> {
   const key = await readKeystore({ path: settings.KEYSTORE, password: readPassword(settings) })
   const { component, members, signers, parameters } = chronicle
   const { signer } = key
-  assertMember(chronicle, signer)
-  const logger = createLogger({ name: `member-${signers.indexOf(signer)}`, level: settings.LOG_LEVEL })
+  const seat = signers.indexOf(signer)
+  const logger = createLogger({ name: `member-${seat < 0 ? signer.slice(0, 10) : seat}`, level: settings.LOG_LEVEL })
   const shutdown = createShutdown({ logger })
 
   const store = openStore({ dir: settings.STORE, component, signer })
@@ -72,9 +61,12 @@ async function run(): Promise<void> {
         void shutdown.run('a fault').then(() => process.exit(1))
       },
     },
-    { committee: { component, epoch: 0n, signers, self: signer, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS } },
+    { seat: { component, self: signer, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS } },
   )
   shutdown.defer('driver', () => driver.stop())
+  if (!replica.state().governance.members.some((member) => member.signer === signer)) {
+    logger.warn({ signer }, 'this key has no seat in the committee: the member follows until a rotation gives it one')
+  }
   await driver.start()
   const inbox = createInbox({ redis, driver, logger }, { component, signer })
   shutdown.defer('inbox', () => inbox.close())
@@ -87,7 +79,7 @@ async function run(): Promise<void> {
         size: () => replica.state().log.size,
         height: () => replica.state().height,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
-        status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer, signers }),
+        status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer }),
         checkpoint: createCheckpointer({ key, origin: chronicle.origin, log: () => replica.state().log }),
       },
     },
@@ -97,10 +89,6 @@ async function run(): Promise<void> {
   logger.info({ url: server.url, component, signer, height: replica.state().height }, 'member runs')
   // One line of data for whoever started the process.
   process.stdout.write(`${JSON.stringify({ url: server.url, component, signer })}\n`)
-}
-
-function assertMember({ signers }: Chronicle, signer: Hex): void {
-  if (!signers.includes(signer)) throw new NotAMemberError({ signer })
 }
 
 /** Usage: `node workers/member/main.ts init` once, then `run`; settings as docs/operators/running.md has them. */

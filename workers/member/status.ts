@@ -14,12 +14,9 @@ export type StatusSources<State> = {
 
 /** Gathers what `/status` says, anew each time it is asked. */
 export const createStatus =
-  <State>(
-    { replica, store, driver, queueRestarts }: StatusSources<State>,
-    { signer, signers }: { signer: Hex; signers: readonly Hex[] },
-  ) =>
+  <State>({ replica, store, driver, queueRestarts }: StatusSources<State>, { signer }: { signer: Hex }) =>
   (): MemberStatus => {
-    const { component, epoch, height, parent } = replica.state()
+    const { component, epoch, height, parent, governance } = replica.state()
     const { vitals } = driver
     const { isJoined, pool } = driver.status()
     return {
@@ -32,9 +29,9 @@ export const createStatus =
       nowMs: vitals.nowMs(),
       isJoined,
       drops: vitals.drops(),
-      peers: signers
-        .filter((each) => each !== signer)
-        .map((each) => ({ signer: each, lastHeardMs: vitals.lastHeardMs().get(each) ?? null })),
+      peers: governance.members
+        .filter((each) => each.signer !== signer)
+        .map((each) => ({ signer: each.signer, lastHeardMs: vitals.lastHeardMs().get(each.signer) ?? null })),
       pool,
       evidence: store.countEvidence(),
       queueRestarts: queueRestarts(),

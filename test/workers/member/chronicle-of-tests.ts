@@ -53,6 +53,8 @@ export type TestMember = {
   replica: Replica<ReturnType<typeof machine.genesis>>
   store: Store
   faults: unknown[]
+  /** Signatures that its key has given since it was started. */
+  signedCount(): number
   /** Ends it as a kill does: nothing is flushed that was not durable. */
   kill(): void
 }
@@ -72,9 +74,11 @@ export async function startTestMember(options: {
   component?: Hex
   committee?: readonly Hex[]
   isNew?: boolean
+  /** Its key, where it is none of `members`. */
+  key?: (typeof members)[number]
 }): Promise<TestMember> {
   const { index, dir, transport, isNew = true, component = testComponent, committee = signers } = options
-  const { signer, secretKey } = members[index]!
+  const { signer, secretKey } = options.key ?? members[index]!
   if (isNew) initStore({ dir, component, signer })
   const store = openStore({ dir, component, signer })
   const encoded = encodeChronicleParameters(options.parameters ?? parameters)
@@ -83,6 +87,7 @@ export async function startTestMember(options: {
     { component, parameters: encoded, members: committee.map((member) => ({ signer: member })) },
   )
   const faults: unknown[] = []
+  let signedCount = 0
   const driver = createDriver(
     {
       machine,
@@ -91,19 +96,13 @@ export async function startTestMember(options: {
       transport,
       logger: pino({ level: 'silent' }),
       clock: { nowMs: Date.now },
-      sign: (digest) => signDigest(digest, secretKey),
+      sign: (digest) => {
+        signedCount += 1
+        return signDigest(digest, secretKey)
+      },
       onFatal: (error) => faults.push(error),
     },
-    {
-      committee: {
-        component,
-        epoch: 0n,
-        signers: committee,
-        self: signer,
-        hasExtensions: false,
-        timeouts: DEFAULT_TIMEOUTS,
-      },
-    },
+    { seat: { component, self: signer, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS } },
   )
   await driver.start()
   const kill = (): void => {
@@ -111,7 +110,7 @@ export async function startTestMember(options: {
     store.close()
     void transport.close()
   }
-  return { signer, dir, driver, replica, store, faults, kill }
+  return { signer, dir, driver, replica, store, faults, signedCount: () => signedCount, kill }
 }
 
 /** Members `indexes` of the committee on one in-memory network, each with a store of its own. */

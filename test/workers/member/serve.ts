@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { startServer } from '../../../workers/member/server.ts'
 import { createStatus } from '../../../workers/member/status.ts'
-import { signers, type TestMember } from './chronicle-of-tests.ts'
+import type { TestMember } from './chronicle-of-tests.ts'
 
 /** Serves a test member's log on loopback, as its process would. */
 export const serve = (
@@ -14,7 +14,7 @@ export const serve = (
       view: {
         store,
         checkpoint,
-        status: createStatus({ replica, store, driver, queueRestarts: () => 0 }, { signer, signers }),
+        status: createStatus({ replica, store, driver, queueRestarts: () => 0 }, { signer }),
         size: () => replica.state().log.size,
         height: () => replica.state().height,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,

@@ -95,7 +95,9 @@ export async function startCommittee(options: { dir: string; submitterCount: num
   const anchorerEnv = {
     ...common,
     KEYSTORE: keystorePath('anchorer'),
-    RPC_URL: chainService.url,
+    RPC_URLS: chainService.url,
+    // The local chain makes a block for each transaction, and for nothing else.
+    CONFIRMATIONS: '1',
     LOG_URLS: members.map(({ url }) => url).join(','),
     ANCHOR_TICK_MS: '500',
   }

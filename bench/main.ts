@@ -1,16 +1,22 @@
+import { parseArgs } from 'node:util'
 import type { Figure } from './measure.ts'
 
 /** What can be measured, each loaded only when asked for. */
-const SUITES: Record<string, () => Promise<Figure[]>> = {
+const SUITES: Record<string, (options: { minutes?: number }) => Promise<Figure[]>> = {
   attestation: async () => (await import('./attestation.ts')).benchAttestation(),
+  committee: async (options) => (await import('./committee.ts')).benchCommittee(options),
   dcap: async () => (await import('./dcap.ts')).benchDcap(),
   identity: async () => (await import('./identity.ts')).benchIdentity(),
   gas: async () => (await import('./gas.ts')).benchGas(),
   log: async () => (await import('./log.ts')).benchLog(),
 }
 
-const words = process.argv.slice(2)
-const asked = words.filter((word) => word !== '--json')
+const { values, positionals: asked } = parseArgs({
+  // --minutes: how long the committee is under load, so that its memory can be judged; without it some seconds.
+  options: { json: { type: 'boolean' }, minutes: { type: 'string' } },
+  allowPositionals: true,
+})
+const options = values.minutes === undefined ? {} : { minutes: Number(values.minutes) }
 const names = asked.length > 0 ? asked : Object.keys(SUITES)
 const unknown = names.filter((name) => !Object.hasOwn(SUITES, name))
 
@@ -19,8 +25,8 @@ if (unknown.length > 0) {
   process.exitCode = 2
 } else {
   const figures: Figure[] = []
-  for (const name of names) figures.push(...(await SUITES[name]!()))
-  console.log(words.includes('--json') ? JSON.stringify(figures, null, 2) : toTable(figures))
+  for (const name of names) figures.push(...(await SUITES[name]!(options)))
+  console.log(values.json ? JSON.stringify(figures, null, 2) : toTable(figures))
 }
 
 function toTable(figures: readonly Figure[]): string {

@@ -380,12 +380,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
 
   /** A relay may have been lost, and then only this member has work: bounded, and only while nothing moves. */
   function relayAgain(): void {
-    let room = RELAYED_AGAIN_MAX_BYTES
-    for (const { bytes } of pool.take(replica.state())) {
-      room -= bytes.length
-      if (room < 0) return
-      send({ kind: 'envelope', bytes })
-    }
+    for (const { bytes } of pool.list({ sizeMaxBytes: RELAYED_AGAIN_MAX_BYTES })) send({ kind: 'envelope', bytes })
   }
 
   function send(frame: Frame): void {

@@ -47,6 +47,8 @@ export type Pool<State> = {
   add(envelope: VerifiedEnvelope, state: ComponentState<State>): 'added' | 'known'
   /** Envelopes that apply to `state` one after the other, in a fair order, up to a batch's bound. */
   take(state: ComponentState<State>): VerifiedEnvelope[]
+  /** What waits, each submitter's next first: up to `sizeMaxBytes`, and without executing it. */
+  list(options: { sizeMaxBytes: number }): VerifiedEnvelope[]
   /** Whether `take` would give any. */
   hasWork(state: ComponentState<State>): boolean
   /** Whether all that its submitter sent before it waits here, or is decided: nothing but decisions stands before it. */
@@ -147,6 +149,22 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
         })
       }
       return taken
+    },
+
+    list({ sizeMaxBytes }) {
+      const waiting = [...bySubmitter.values()].map((each) => [...each].sort(([a], [b]) => Number(a - b)))
+      const listed: VerifiedEnvelope[] = []
+      let room = sizeMaxBytes
+      for (let place = 0; waiting.some((each) => place < each.length); place++) {
+        for (const each of waiting) {
+          const envelope = each[place]?.[1]
+          if (envelope === undefined) continue
+          room -= envelope.bytes.length
+          if (room < 0) return listed
+          listed.push(envelope)
+        }
+      }
+      return listed
     },
 
     hasWork: (state) => [...bySubmitter].some(([submitter, waiting]) => waiting.has(lastOf(state, submitter) + 1n)),

@@ -1,6 +1,6 @@
 import { decodeAbiParameters, parseAbiParameters } from 'viem'
 import { fromHex, type Hex, isEqualBytes } from '../bytes.ts'
-import { deriveTypehash, packWordsAndBytes } from './typedData.ts'
+import { deriveTypehash } from './typedData.ts'
 
 /** What an operator stated, as the log keeps it: one leaf a statement, in the order of its envelope. */
 export type OperatorStatement = {
@@ -18,9 +18,26 @@ export const OPERATOR_STATEMENT_TYPEHASH: Hex = deriveTypehash(
 
 const FIELDS = parseAbiParameters('bytes32 typehash, address submitter, uint64 sequence, uint32 index, bytes statement')
 
-/** The log entry of a statement: `abi.encode(OPERATOR_STATEMENT_TYPEHASH, submitter, sequence, index, statement)`. */
-export const encodeOperatorStatement = ({ submitter, sequence, index, statement }: OperatorStatement): Uint8Array =>
-  packWordsAndBytes([OPERATOR_STATEMENT_TYPEHASH, submitter, sequence, index], statement)
+const TYPEHASH = fromHex(OPERATOR_STATEMENT_TYPEHASH)
+/** typehash, submitter, sequence, index, where the statement stands, its length. */
+const HEAD_SIZE_BYTES = 6 * 32
+
+/**
+ * The log entry of a statement: `abi.encode(OPERATOR_STATEMENT_TYPEHASH, submitter, sequence, index, statement)`. By hand,
+ * because members make one for each command that they execute.
+ */
+export function encodeOperatorStatement({ submitter, sequence, index, statement }: OperatorStatement): Uint8Array {
+  const bytes = new Uint8Array(HEAD_SIZE_BYTES + 32 * Math.ceil(statement.length / 32))
+  const view = new DataView(bytes.buffer)
+  bytes.set(TYPEHASH)
+  bytes.set(fromHex(submitter), 64 - 20)
+  view.setBigUint64(96 - 8, sequence)
+  view.setUint32(128 - 4, index)
+  view.setUint32(160 - 4, HEAD_SIZE_BYTES - 32)
+  view.setUint32(192 - 4, statement.length)
+  bytes.set(statement, HEAD_SIZE_BYTES)
+  return bytes
+}
 
 /** The exact inverse of `encodeOperatorStatement`; undefined where the entry is of another kind. */
 export function decodeOperatorStatement(entry: Uint8Array): OperatorStatement | undefined {

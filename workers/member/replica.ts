@@ -39,6 +39,8 @@ export function openReplica<State>(
       : decodeSnapshot(machine, snapshot)
   store.verifyLog(state.log)
   const remembered = new Map<Hex, VerifiedEnvelope>()
+  /** What the newest acknowledgements were proven from. */
+  let acknowledged: DecisionProof | undefined
   const executions = new Map<Hex, Executed<State> & { envelopes: readonly VerifiedEnvelope[] }>()
 
   let rememberedBytes = 0
@@ -58,6 +60,12 @@ export function openReplica<State>(
       remembered.delete(oldest)
       rememberedBytes -= bytes.length
     }
+  }
+
+  function readDecision(height: bigint): DecisionProof {
+    const record = store.readRecord(height)
+    if (record === undefined) throw new Error(`height ${height} has envelopes and no record`)
+    return { height, record: decodeCommitRecord(record), leafHashes: store.readBatch(height).map(hashLeaf) }
   }
 
   function forget(envelope: VerifiedEnvelope): void {
@@ -117,11 +125,11 @@ export function openReplica<State>(
     acknowledge(digest: Hex): Acknowledgement | undefined {
       const place = store.findEnvelope(digest)
       if (place === undefined) return undefined
-      const record = store.readRecord(place.height)
-      if (record === undefined) throw new Error(`height ${place.height} has envelopes and no record`)
-      const leafHashes = store.readBatch(place.height).map(hashLeaf)
+      // A decision answers many callers: its batch is read and hashed once for all of them.
+      if (acknowledged?.height !== place.height) acknowledged = readDecision(place.height)
+      const { record, leafHashes } = acknowledged
       return {
-        record: decodeCommitRecord(record),
+        record,
         index: place.position,
         count: leafHashes.length,
         proof: proveInclusionInList(leafHashes, place.position),
@@ -129,5 +137,7 @@ export function openReplica<State>(
     },
   }
 }
+
+type DecisionProof = Pick<Acknowledgement, 'record'> & { height: bigint; leafHashes: readonly Uint8Array[] }
 
 const nameOf = (bytes: Uint8Array): Hex => toHex(hashLeaf(bytes))

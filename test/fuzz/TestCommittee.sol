@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Commit} from "../../contracts/types/Commit.sol";
+import {Head} from "../../contracts/types/Head.sol";
+import {VM} from "./Vm.sol";
+
+uint256 constant POOL_COUNT = 24;
+
+/// @notice Some consecutive members of the pool: `first` to `first + count - 1`.
+struct Seats {
+    uint256 first;
+    uint256 count;
+    bytes32 details;
+}
+
+/// @notice An anchor before it is packed: what is claimed, and what was signed, which a forger keeps apart.
+struct Draft {
+    Head previous;
+    Commit commit;
+    uint32 round;
+    /// Digest that the signers sign.
+    bytes32 signed;
+    Seats seats;
+    /// Bit i: the member at place i signs.
+    uint256 signers;
+    bytes32[] proof;
+    uint8 nextKind;
+    bytes next;
+}
+
+/// @title TestCommittees
+/// @notice Members whose secret keys are known, and the typed data that they sign, written from spec §4 and §5.1 and
+/// apart from the contracts' own hashing.
+abstract contract TestCommittees {
+    bytes32 internal constant DOMAIN_SEPARATOR = keccak256(
+        abi.encode(
+            keccak256("EIP712Domain(string name,string version)"),
+            keccak256(bytes("coalition")),
+            keccak256(bytes("1"))
+        )
+    );
+    string private constant COMMIT_TYPE =
+        "Commit(bytes32 component,uint64 epoch,uint64 height,bytes32 body,uint64 logSize,bytes32 logRoot,bytes32 state,uint64 timestampMs,bool anchor,bytes32 next)";
+
+    /// @dev In ascending order of address, so that any run of it is a committee.
+    uint256[POOL_COUNT] internal secretKeys;
+    address[POOL_COUNT] internal addresses;
+
+    constructor() {
+        for (uint256 i = 0; i < POOL_COUNT; ++i) {
+            uint256 secretKey = uint256(keccak256(abi.encode("member", i))) >> 1;
+            address account = VM.addr(secretKey);
+            uint256 place = i;
+            for (; place > 0 && addresses[place - 1] > account; --place) {
+                addresses[place] = addresses[place - 1];
+                secretKeys[place] = secretKeys[place - 1];
+            }
+            addresses[place] = account;
+            secretKeys[place] = secretKey;
+        }
+    }
+
+    function _signersOf(Seats memory seats) internal view returns (address[] memory signers) {
+        signers = new address[](seats.count);
+        for (uint256 i = 0; i < seats.count; ++i) signers[i] = addresses[seats.first + i];
+    }
+
+    function _hashSeats(Seats memory seats) internal view returns (bytes32) {
+        return keccak256(abi.encode(keccak256(abi.encode(_signersOf(seats))), seats.details));
+    }
+
+    function _quorumOf(uint256 memberCount) internal pure returns (uint256) {
+        return memberCount - (memberCount - 1) / 3;
+    }
+
+    /// @return signers A bitmap of `count` places out of `memberCount`, which `seed` chooses.
+    function _chooseSigners(uint256 memberCount, uint256 count, uint256 seed) internal pure returns (uint256 signers) {
+        uint256 place = seed % memberCount;
+        for (; count > 0; --count) {
+            signers |= 1 << place;
+            place = (place + 1) % memberCount;
+        }
+    }
+
+    function _hashCommit(Commit memory commit) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256(bytes(COMMIT_TYPE)), commit));
+    }
+
+    function _precommitDigest(Commit memory commit, uint32 round) internal pure returns (bytes32) {
+        return _precommitDigestIn(DOMAIN_SEPARATOR, commit, round);
+    }
+
+    function _precommitDigestIn(bytes32 domain, Commit memory commit, uint32 round) internal pure returns (bytes32) {
+        bytes32 typehash = keccak256(abi.encodePacked("Precommit(Commit commit,uint32 round)", COMMIT_TYPE));
+        return
+            keccak256(
+                abi.encodePacked("\x19\x01", domain, keccak256(abi.encode(typehash, _hashCommit(commit), round)))
+            );
+    }
+
+    function _hashRotation(
+        bytes32 component,
+        uint64 newEpoch,
+        bytes32 newCommitteeHash
+    ) internal pure returns (bytes32) {
+        bytes32 typehash = keccak256("Rotation(bytes32 component,uint64 newEpoch,bytes32 newCommitteeHash)");
+        return keccak256(abi.encode(typehash, component, newEpoch, newCommitteeHash));
+    }
+
+    function _hashMarker(
+        bytes32 component,
+        bytes32 successor,
+        uint64 effectiveHeight,
+        string memory reason
+    ) internal pure returns (bytes32) {
+        bytes32 typehash = keccak256(
+            "RetirementMarker(bytes32 component,bytes32 successor,uint64 effectiveHeight,string reason)"
+        );
+        return keccak256(abi.encode(typehash, component, successor, effectiveHeight, keccak256(bytes(reason))));
+    }
+
+    /// @return signature 64 bytes (EIP-2098).
+    function _sign(uint256 member, bytes32 digest) internal view returns (bytes memory signature) {
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(secretKeys[member], digest);
+        return abi.encodePacked(r, uint256(s) | (uint256(v - 27) << 255));
+    }
+
+    function _signatures(Seats memory seats, uint256 signers, bytes32 digest) internal view returns (bytes memory all) {
+        for (uint256 i = 0; i < seats.count; ++i) {
+            if ((signers >> i) & 1 == 1) all = bytes.concat(all, _sign(seats.first + i, digest));
+        }
+    }
+
+    function _absentees(Seats memory seats, uint256 signers) internal view returns (address[] memory absentees) {
+        absentees = new address[](seats.count - _popcount(signers));
+        uint256 count = 0;
+        for (uint256 i = 0; i < seats.count; ++i) {
+            if ((signers >> i) & 1 == 0) absentees[count++] = addresses[seats.first + i];
+        }
+    }
+
+    /// @return The argument of `anchor`, as contracts/libraries/AnchorCall.sol draws it.
+    function _pack(Draft memory draft) internal view returns (bytes memory) {
+        return
+            bytes.concat(
+                _packHead(draft.commit, draft.previous),
+                _packCommit(draft),
+                _packCertificate(draft),
+                abi.encodePacked(draft.proof),
+                draft.next
+            );
+    }
+
+    function _packHead(Commit memory commit, Head memory previous) private pure returns (bytes memory) {
+        return
+            abi.encodePacked(
+                commit.component,
+                previous.committeeHash,
+                previous.logRoot,
+                previous.state,
+                abi.encodePacked(previous.epoch, previous.height, previous.logSize, previous.timestampMs),
+                previous.anchorIndex,
+                previous.anchoredAt
+            );
+    }
+
+    function _packCommit(Draft memory draft) private pure returns (bytes memory) {
+        Commit memory commit = draft.commit;
+        return
+            abi.encodePacked(
+                commit.body,
+                commit.state,
+                commit.height,
+                commit.logSize,
+                commit.timestampMs,
+                draft.round,
+                uint8(draft.seats.count - 1),
+                uint8(_popcount(draft.signers) - 1),
+                uint8(draft.proof.length),
+                draft.nextKind,
+                draft.seats.details
+            );
+    }
+
+    function _packCertificate(Draft memory draft) private view returns (bytes memory packed) {
+        Seats memory seats = draft.seats;
+        uint256 bitmapSizeBytes = (seats.count + 7) / 8;
+        for (uint256 i = bitmapSizeBytes; i > 0; --i) {
+            packed = bytes.concat(packed, bytes1(uint8(draft.signers >> (8 * (i - 1)))));
+        }
+        packed = bytes.concat(packed, _signatures(seats, draft.signers, draft.signed));
+        address[] memory absentees = _absentees(seats, draft.signers);
+        for (uint256 i = 0; i < absentees.length; ++i) packed = bytes.concat(packed, bytes20(absentees[i]));
+    }
+
+    function _popcount(uint256 bits) internal pure returns (uint256 count) {
+        for (; bits != 0; bits &= bits - 1) ++count;
+    }
+}

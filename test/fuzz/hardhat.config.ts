@@ -1,0 +1,29 @@
+import { defineConfig } from 'hardhat/config'
+import root from '../../hardhat.config.ts'
+
+// The Solidity tests build apart: a file more in the contracts' own build could shift the bytecode that is deployed, and
+// what coverage instruments must never be taken for it.
+export default defineConfig({
+  ...root,
+  paths: {
+    tests: { solidity: './test/fuzz', nodejs: './test/fuzz' },
+    artifacts: './cache/fuzz/artifacts',
+    cache: './cache/fuzz',
+  },
+  test: {
+    solidity: {
+      fuzz: { runs: Number(process.env.FUZZ_RUNS ?? 32), ...seed() },
+      invariant: {
+        runs: Number(process.env.FUZZ_RUNS ?? 32),
+        depth: Number(process.env.FUZZ_DEPTH ?? 64),
+        // The driver itself reverts where an honest call is refused.
+        failOnRevert: true,
+        failurePersistDir: './cache/fuzz/failures',
+      },
+    },
+  },
+})
+
+function seed(): { seed?: string } {
+  return process.env.FUZZ_SEED === undefined ? {} : { seed: process.env.FUZZ_SEED }
+}

@@ -20,7 +20,10 @@ const options = values.minutes === undefined ? {} : { minutes: Number(values.min
 const names = asked.length > 0 ? asked : Object.keys(SUITES)
 const unknown = names.filter((name) => !Object.hasOwn(SUITES, name))
 
-if (unknown.length > 0) {
+if (options.minutes !== undefined && !(options.minutes > 0 && options.minutes <= 600)) {
+  console.error('bench: --minutes takes a number above 0 and up to 600')
+  process.exitCode = 2
+} else if (unknown.length > 0) {
   console.error(`bench: no suite ${unknown.join(', ')}; there are ${Object.keys(SUITES).join(', ')}`)
   process.exitCode = 2
 } else {

@@ -8,6 +8,7 @@ import { type CompactRange, EMPTY_RANGE } from '../../protocol/log/compactRange.
 import { HASH_SIZE_BYTES, hashLeaf } from '../../protocol/log/treeHash.ts'
 import { rootOf } from '../../protocol/log/treeRoot.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+import { decodeEnvelope, deriveEnvelopeDigest } from '../../protocol/wire/envelope.ts'
 import { createBaseWriter } from './storeBase.ts'
 import { chainHash, checksum } from './storeDigest.ts'
 
@@ -148,14 +149,21 @@ export function openStore(options: StoreIdentity & { dir: string; isSyncing?: bo
   try {
     assertIdentity(db, { component, signer })
     if (!isSyncing) assertSynced(db)
+    verifySchema(db)
     verifyDatabase(db)
     let walTail = verifyWal(db)
     verifyDecisions(db)
     return createHandle(db, { walTail: () => walTail, setWalTail: (tail) => (walTail = tail) })
   } catch (error) {
     db.close()
-    throw error
+    throw toStoreError(error)
   }
+}
+
+/** What SQLite or a reader makes of bytes that nobody wrote: damage, whichever form its refusal takes. */
+function toStoreError(error: unknown): CoalitionError {
+  if (error instanceof StoreError || error instanceof StoreDamagedError) return error
+  return new StoreDamagedError({ record: 'the database file', reason: (error as Error).message })
 }
 
 type WalTail = { id: number; chain: Uint8Array }
@@ -293,8 +301,12 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
      * @throws {StoreDamagedError} the first thing that differs, by name.
      */
     verifyLog(log: CompactRange): void {
-      verifyEntries(db, log)
-      verifyBatches(db)
+      try {
+        verifyEntries(db, log)
+        verifyBatches(db)
+      } catch (error) {
+        throw toStoreError(error)
+      }
     },
     /** Keeps two messages of one member that contradict each other. */
     keepEvidence(a: Uint8Array, b: Uint8Array): void {
@@ -379,9 +391,25 @@ function readChecked(row: Record<string, unknown> | undefined, record: string): 
 }
 
 function verifyDatabase(db: DatabaseSync): void {
-  const rows = db.prepare('PRAGMA quick_check').all()
-  const first = rows[0]?.quick_check
+  // Not the quick one: that does not compare indexes with their tables.
+  const rows = db.prepare('PRAGMA integrity_check').all()
+  const first = rows[0]?.integrity_check
   if (first !== 'ok') throw new StoreDamagedError({ record: 'the database file', reason: String(first) })
+}
+
+/** Of the tables and indexes, not of their pages: a bit of it may change what a column means. */
+function readSchema(db: DatabaseSync): string {
+  return JSON.stringify(db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name').all())
+}
+
+function verifySchema(db: DatabaseSync): void {
+  const fresh = new DatabaseSync(':memory:')
+  fresh.exec(SCHEMA)
+  const expected = readSchema(fresh)
+  fresh.close()
+  if (readSchema(db) !== expected) {
+    throw new StoreDamagedError({ record: 'the database file', reason: 'its tables are not those of a store' })
+  }
 }
 
 function verifyWal(db: DatabaseSync): WalTail {
@@ -440,7 +468,10 @@ function verifyEntries(db: DatabaseSync, log: CompactRange): void {
     range = next
     leafHashes = []
   }
-  for (const row of db.prepare('SELECT bytes FROM entries ORDER BY position').iterate()) {
+  let position = 0
+  for (const row of db.prepare('SELECT position, bytes FROM entries ORDER BY position').iterate()) {
+    if (row.position !== position) throw new StoreDamagedError({ record: `entry ${position}`, reason: 'it is missing' })
+    position += 1
     leafHashes.push(hashLeaf(bytesOf(row.bytes)))
     if (leafHashes.length === VERIFIED_AT_ONCE) append()
   }
@@ -454,16 +485,31 @@ function verifyEntries(db: DatabaseSync, log: CompactRange): void {
 }
 
 function verifyBatches(db: DatabaseSync): void {
-  const selectBatch = db.prepare('SELECT bytes FROM envelopes WHERE height = ? ORDER BY position')
+  const selectBatch = db.prepare('SELECT position, digest, bytes FROM envelopes WHERE height = ? ORDER BY position')
+  let count = 0
   const selectRecords = db.prepare(
-    'SELECT height, record FROM decisions WHERE height > (SELECT base FROM meta) ORDER BY height',
+    'SELECT height, record, anchor FROM decisions WHERE height > (SELECT base FROM meta) ORDER BY height',
   )
   for (const row of selectRecords.iterate()) {
-    const { body } = decodeCommitRecord(row.record as string)
-    const hashes = selectBatch.all(row.height as number).map((each) => hashLeaf(bytesOf(each.bytes)))
-    if (toHex(rootOf(hashes)) !== body.batchRoot) {
-      throw new StoreDamagedError({ record: `the envelopes of height ${row.height}`, reason: 'their root is another' })
+    const { commit, body } = decodeCommitRecord(row.record as string)
+    if ((row.anchor === 1) !== commit.anchor) {
+      throw new StoreDamagedError({ record: `height ${row.height}`, reason: 'its mark for the chain is another' })
     }
+    const batch = selectBatch.all(row.height as number)
+    count += batch.length
+    const record = `the envelopes of height ${row.height}`
+    if (toHex(rootOf(batch.map((each) => hashLeaf(bytesOf(each.bytes))))) !== body.batchRoot) {
+      throw new StoreDamagedError({ record, reason: 'their root is another' })
+    }
+    // A name that is wrong would have a decided envelope said to be undecided.
+    const isNamed = batch.every(
+      ({ position, digest, bytes }, index) =>
+        position === index && digest === deriveEnvelopeDigest(decodeEnvelope(bytesOf(bytes))),
+    )
+    if (!isNamed) throw new StoreDamagedError({ record, reason: 'one is not where, or what, its name says' })
+  }
+  if (db.prepare('SELECT count(*) AS count FROM envelopes').get()?.count !== count) {
+    throw new StoreDamagedError({ record: 'the envelopes', reason: 'some are of no height' })
   }
 }
 

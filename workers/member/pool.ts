@@ -1,15 +1,20 @@
 import { BATCH_COUNT_MAX } from '../../committee/codec.ts'
-import {
-  applyEnvelope,
-  BATCH_SIZE_MAX_BYTES,
-  type CommandState,
-  type ComponentState,
-} from '../../committee/execution.ts'
+import { applyEnvelope, type CommandState, type ComponentState } from '../../committee/execution.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { Machine } from '../../protocol/machine.ts'
-import { type Envelope, SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
+import {
+  ENVELOPE_SIZE_MAX_BYTES,
+  type Envelope,
+  SequenceRefusedError,
+  type VerifiedEnvelope,
+} from '../../protocol/wire/envelope.ts'
 
+/**
+ * Bytes of envelopes that a proposer takes: one of the largest, and far below what a batch may have. A height that is not
+ * decided within the time after which members say things again has everything sent twice, and takes longer still.
+ */
+const BATCH_SIZE_AIM_BYTES = ENVELOPE_SIZE_MAX_BYTES
 /** Bytes of envelopes that a member holds for the future at the most. */
 export const POOL_SIZE_MAX_BYTES = 64 << 20
 /** Bytes of one submitter's envelopes in it at the most, so that none can take the room of the others. */
@@ -123,7 +128,7 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
 
     take(state) {
       const taken: VerifiedEnvelope[] = []
-      let room = BATCH_SIZE_MAX_BYTES
+      let room = BATCH_SIZE_AIM_BYTES
       let commandState: CommandState<State> = state
       const context = { height: state.height + 1n, timestampMs: state.timestampMs + 1n }
       // One envelope of each submitter in turn, so that none can crowd out the others.

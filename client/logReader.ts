@@ -9,8 +9,10 @@ import { decodeMemberStatus, type MemberStatus } from './memberStatus.ts'
 
 const READ_TIMEOUT_MS = 10_000
 const POLL_MS = 100
-/** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves. */
+/** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves; a snapshot is not larger. */
 const BODY_SIZE_MAX_BYTES = TILE_WIDTH * (65_535 + 2)
+/** A commit with 256 signatures, a status that names 256 peers: the largest text. */
+const TEXT_SIZE_MAX_BYTES = 1 << 16
 
 export class LogUnreachableError extends CoalitionError {
   constructor({ url, reason, cause }: { url: string; reason: string; cause?: unknown }) {
@@ -55,7 +57,7 @@ export type CreateLogReaderParameters = {
 export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogReaderParameters) {
   const prefix = assertLogUrl(url)
 
-  async function readBytes(path: string): Promise<Uint8Array> {
+  async function readBytes(path: string, sizeMaxBytes = BODY_SIZE_MAX_BYTES): Promise<Uint8Array> {
     const unreachable = (reason: string, cause?: unknown) => new LogUnreachableError({ url: prefix, reason, cause })
     let response: Response
     try {
@@ -72,7 +74,7 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     try {
       for await (const chunk of response.body) {
         sizeBytes += chunk.length
-        if (sizeBytes > BODY_SIZE_MAX_BYTES) throw unreachable(`${path} is larger than anything a log serves`)
+        if (sizeBytes > sizeMaxBytes) throw unreachable(`${path} is larger than anything a log serves`)
         chunks.push(chunk)
       }
     } catch (cause) {
@@ -90,7 +92,8 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     return lastBundle.entries
   }
 
-  const readText = async (path: string): Promise<string> => new TextDecoder().decode(await readBytes(path))
+  const readText = async (path: string): Promise<string> =>
+    new TextDecoder().decode(await readBytes(path, TEXT_SIZE_MAX_BYTES))
 
   const complete = async (plan: ProofPlan): Promise<Uint8Array[]> =>
     completeFromTiles(plan, await Promise.all(tilesOf(plan).map((tile) => readBytes(encodeTilePath(tile)))))
@@ -118,6 +121,13 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     /** The commit that ended `epoch`: its `next` is not zero. @throws {NotInLogError} it has not ended. */
     readEpochEnd: async (epoch: bigint): Promise<CommitRecord> =>
       decodeCommitRecord(await readText(`commit/epoch/${epoch}`)),
+    /**
+     * The state at a height that is marked for the chain, or at the newest such; as claimed, and not decoded. The height is
+     * part of it: the newest may be another one with each call.
+     *
+     * @throws {NotInLogError} it is not kept, or not any more.
+     */
+    readSnapshot: (height: bigint | 'anchor'): Promise<Uint8Array> => readBytes(`snapshot/${height}`),
     /** What the member says of itself. @throws {MalformedStatusError} */
     readStatus: async (): Promise<MemberStatus> => decodeMemberStatus(await readText('status'), { url: prefix }),
     /** The last sequence that the member decided of `submitter`; a hint. */
@@ -128,6 +138,11 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       }
       return BigInt(text)
     },
+    /**
+     * The up to 256 entries of the bundle in which the entry at `index` stands, as claimed and in order, from a log of `size`
+     * leaves. @throws {InvalidEntryBundleError}
+     */
+    readEntries: (of: { index: bigint; size: bigint }): Promise<readonly Uint8Array[]> => readBundle(bundleOf(of)),
     /** The entry at `index`, as claimed, read from the bundle that a log of `size` leaves has. */
     async readEntry({ index, size }: { index: bigint; size: bigint }): Promise<Uint8Array> {
       const entries = await readBundle(bundleOf({ index, size }))

@@ -8,11 +8,15 @@ import { decodeTilePath } from '../../protocol/log/tilePath.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { createSnapshotShelf, type SnapshotShelf } from './snapshotShelf.ts'
 import type { Store } from './store.ts'
 
 /** What the server reads; it writes nothing. */
 export type LogView = {
-  store: Pick<Store, 'readRecord' | 'readNewestAnchor' | 'readTile' | 'readEntries'>
+  store: Pick<
+    Store,
+    'readRecord' | 'readNewestAnchor' | 'readTile' | 'readEntries' | 'readSnapshot' | 'findNewestSnapshot'
+  >
   /** Leaves that are certified and durable. */
   size(): bigint
   /** Last decided height; 0 before the first. */
@@ -27,6 +31,8 @@ export type LogView = {
 
 type Resource = { body: Uint8Array | string; type: string; isImmutable: boolean }
 
+const BYTES_TYPE = 'application/octet-stream'
+
 const HEADERS_TIMEOUT_MS = 5_000
 const CONNECTIONS_MAX = 512
 
@@ -34,16 +40,18 @@ const CONNECTIONS_MAX = 512
  * A member's log, read-only: C2SP tlog-tiles under the root, and each commit with its certificate (spec §6).
  *
  * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, `/commit/HEIGHT`, `/commit/anchor`,
- * `/commit/epoch/EPOCH` (the commit that ended it), `/submitter/ADDRESS` (its last sequence), `/status` (how this member
- * does) and `/health`.
+ * `/commit/epoch/EPOCH` (the commit that ended it), `/snapshot/HEIGHT` and `/snapshot/anchor` (the state at a height that is
+ * marked for the chain, of which the newest two are kept), `/submitter/ADDRESS` (its last sequence), `/status` (how this
+ * member does) and `/health`.
  */
 export async function startServer(
   { view, logger }: { view: LogView; logger: Logger },
   { host, port }: { host: string; port: number },
 ): Promise<{ url: string; close(): Promise<void> }> {
+  const snapshots = createSnapshotShelf(view.store)
   const server = createServer((request, response) => {
     try {
-      answer(request, response, view)
+      answer(request, response, { view, snapshots })
     } catch (error) {
       logger.error({ err: error, path: request.url }, 'serving failed')
       if (!response.headersSent) send(response, { status: 500, body: 'internal error\n' })
@@ -83,12 +91,22 @@ function listen(server: Server, { host, port }: { host: string; port: number }):
   })
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, view: LogView): void {
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { view, snapshots }: { view: LogView; snapshots: SnapshotShelf },
+): void {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     send(response, { status: 405, body: 'read-only: GET or HEAD\n' })
     return
   }
-  const resource = find((request.url ?? '/').slice(1), view)
+  const path = (request.url ?? '/').slice(1)
+  if (path.startsWith('snapshot/') && !snapshots.admit(response)) {
+    response.setHeader('retry-after', '5')
+    send(response, { status: 503, body: 'others are being sent a snapshot: ask later, or another member\n' })
+    return
+  }
+  const resource = find(path, { view, snapshots })
   if (resource === undefined) {
     send(response, { status: 404, body: 'not in this log\n' })
     return
@@ -109,7 +127,7 @@ function send(response: ServerResponse, { status, body }: { status: number; body
 const HEIGHT_PATTERN = /^[1-9][0-9]{0,18}$/
 const EPOCH_PATTERN = /^(?:0|[1-9][0-9]{0,18})$/
 
-function find(path: string, view: LogView): Resource | undefined {
+function find(path: string, { view, snapshots }: { view: LogView; snapshots: SnapshotShelf }): Resource | undefined {
   const [room, rest = ''] = split(path)
   switch (room) {
     case 'checkpoint':
@@ -120,6 +138,8 @@ function find(path: string, view: LogView): Resource | undefined {
       return findTile(path, view)
     case 'commit':
       return findCommit(rest, view)
+    case 'snapshot':
+      return findSnapshot(rest, snapshots)
     case 'submitter':
       if (!isHex(rest, 20)) return undefined
       return { body: view.sequence(rest).toString(), type: 'text/plain; charset=utf-8', isImmutable: false }
@@ -150,6 +170,13 @@ function findCommit(name: string, { store, height }: LogView): Resource | undefi
     record = store.readRecord(BigInt(name))
   }
   return record === undefined ? undefined : { body: record, type: 'application/json', isImmutable: !isNewest }
+}
+
+function findSnapshot(name: string, snapshots: SnapshotShelf): Resource | undefined {
+  const isNewest = name === 'anchor'
+  if (!isNewest && !HEIGHT_PATTERN.test(name)) return undefined
+  const body = isNewest ? snapshots.readNewest() : snapshots.read(BigInt(name))
+  return body === undefined ? undefined : { body, type: BYTES_TYPE, isImmutable: !isNewest }
 }
 
 /** The last commit of `epoch`, where it has ended. Epochs only grow with the height, so a few reads find it. */
@@ -183,7 +210,7 @@ function findTile(path: string, { store, size }: LogView): Resource | undefined 
     return undefined
   }
   const { level, index, width } = tile
-  const type = 'application/octet-stream'
+  const type = BYTES_TYPE
   const widthNow = tileWidth({ level: level === 'entries' ? 0 : level, index, size: size() })
   if (width > widthNow) return undefined
   if (level === 'entries') {

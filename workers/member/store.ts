@@ -190,6 +190,7 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     'DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM snapshots ORDER BY height DESC LIMIT ?)',
   )
   const selectSnapshot = db.prepare('SELECT bytes, checksum FROM snapshots WHERE height = ?')
+  const selectNewestSnapshot = db.prepare('SELECT height FROM snapshots ORDER BY height DESC LIMIT 1')
   const selectMeta = db.prepare('SELECT base, parameters FROM meta')
 
   const transaction = (write: () => void): void => {
@@ -275,6 +276,11 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     /** The state at `height`, where it is kept for peers. @throws {StoreDamagedError} its checksum is wrong. */
     readSnapshot: (height: bigint): Uint8Array | undefined =>
       readChecked(selectSnapshot.get(height), `the snapshot of height ${height}`),
+    /** Height of the newest snapshot that is kept for peers; undefined where there is none. */
+    findNewestSnapshot(): bigint | undefined {
+      const row = selectNewestSnapshot.get()
+      return row === undefined ? undefined : BigInt(row.height as number)
+    },
     /** The height that it began at, whose envelopes it does not have; 0 where it has all heights (spec §5.5). */
     baseHeight: (): bigint => BigInt(selectMeta.get()?.base as number),
     /** Gives it another beginning. */

@@ -66,6 +66,7 @@ test('what a log does not have, or a stranger makes up, is 404 or 405 and harms 
     ],
     ...['tile/entries/002', 'tile/entries/001.p/45', 'tile/1/000', 'tile/0/x999/x999/x999/x999/x999/x999/999'],
     ...['commit', 'commit/0', 'commit/4', 'commit/-1', 'commit/1e3', 'commit/99999999999999999999', 'commit/anchor'],
+    ...['snapshot', 'snapshot/', 'snapshot/0', 'snapshot/1', 'snapshot/9999999999999999999', 'snapshot/anchor'],
     ...[
       'submitter/0x',
       `submitter/${submitter.signer.toUpperCase()}`,
@@ -116,12 +117,16 @@ test('createLogReader: refuses an unreachable log, a redirect, and an answer lar
   const { createServer } = await import('node:http')
   const server = createServer((request, response) => {
     if (request.url === '/checkpoint') response.writeHead(302, { location: '/elsewhere' }).end()
-    else response.end(Buffer.alloc(17 << 20))
+    else response.end(Buffer.alloc(request.url === '/commit/1' ? 65_537 : 17 << 20))
   })
   await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
   const log = createLogReader({ url: `http://127.0.0.1:${(server.address() as { port: number }).port}` })
   await assert.rejects(log.readCheckpoint(), LogUnreachableError)
-  await assert.rejects(log.readCommit(1n), LogUnreachableError)
+  for (const tooLarge of [log.readCommit(1n), log.readSnapshot('anchor')])
+    await assert.rejects(
+      tooLarge,
+      (error: Error) => error instanceof LogUnreachableError && /larger/.test(error.message),
+    )
   server.closeAllConnections()
   server.close()
 })

@@ -57,6 +57,8 @@ export type CreateLogReaderParameters = {
 export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogReaderParameters) {
   const prefix = assertLogUrl(url)
 
+  let totalBytes = 0
+
   async function readBytes(path: string, sizeMaxBytes = BODY_SIZE_MAX_BYTES): Promise<Uint8Array> {
     const unreachable = (reason: string, cause?: unknown) => new LogUnreachableError({ url: prefix, reason, cause })
     let response: Response
@@ -74,6 +76,7 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     try {
       for await (const chunk of response.body) {
         sizeBytes += chunk.length
+        totalBytes += chunk.length
         if (sizeBytes > sizeMaxBytes) throw unreachable(`${path} is larger than anything a log serves`)
         chunks.push(chunk)
       }
@@ -100,6 +103,8 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
 
   return {
     url: prefix,
+    /** Bytes of all answers so far. */
+    bytesRead: (): number => totalBytes,
     /** The newest checkpoint: a signed note, not opened yet. */
     readCheckpoint: (): Promise<Uint8Array> => readBytes('checkpoint'),
     /** @throws {NotInLogError} no such height yet. @throws {MalformedCommitRecordError} */

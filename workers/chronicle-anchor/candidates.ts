@@ -1,14 +1,13 @@
 import type { Next } from '../../chain/encodeAnchor.ts'
 import type { Head } from '../../chain/head.ts'
+import { EpochUnprovenError, readEpochEnd } from '../../client/epochEnd.ts'
 import { type LogReader, NotInLogError } from '../../client/logReader.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { verifyGrowth } from '../../protocol/log/verifyGrowth.ts'
 import { type VerifiedCommit, verifyCertificate } from '../../protocol/wire/certificate.ts'
-import { type Commit, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
+import type { Commit } from '../../protocol/wire/commit.ts'
 import { deriveCommitteeHash, type Member } from '../../protocol/wire/committee.ts'
-import { decodeCommitteeRotated, decodeRetirementMarker, deriveNextOfRotation } from '../../protocol/wire/governance.ts'
-import { hashRetirementMarker } from '../../protocol/wire/next.ts'
 import { ChainContradictedError } from './alarms.ts'
 
 /** A commit that may be anchored next, and the log that offers it. */
@@ -24,15 +23,6 @@ export class NotForTheChainError extends CoalitionError {
         kind: 'refused',
       },
     )
-  }
-}
-
-export class EpochUnprovenError extends CoalitionError {
-  constructor({ url, epoch }: { url: string; epoch: bigint }) {
-    super('EPOCH_UNPROVEN', `The log at ${url} does not show what ended epoch ${epoch}.`, {
-      fix: 'Read from another member; leave this log out of LOG_URLS until its operator has explained it.',
-      kind: 'refused',
-    })
   }
 }
 
@@ -104,23 +94,13 @@ function assertBesideHead(commit: Commit, { head, url }: { head: Head; url: stri
   if (isContradiction) throw new ChainContradictedError({ url, height: commit.height, anchoredHeight: head.height })
 }
 
-/** What the certified `commit.next` stands for, from the entry that the deciding commit appended last (spec §4). */
+/** What the registry is shown of how a certified commit ends its epoch. */
 async function readNext(log: LogReader, commit: Commit): Promise<Next | undefined> {
-  if (commit.next === ZERO_BYTES32) return undefined
-  const leaf = await readLastEntry(log, commit)
-  const rotated = decodeCommitteeRotated(leaf)
-  if (rotated !== undefined && deriveNextOfRotation({ component: commit.component, rotated }) === commit.next) {
-    return { kind: 'rotation', newCommitteeHash: deriveCommitteeHash(rotated.members) }
-  }
-  const marker = decodeRetirementMarker(leaf)
-  if (marker !== undefined && hashRetirementMarker(marker) === commit.next) {
-    return { kind: 'retirement', successor: marker.successor, reason: marker.reason }
-  }
-  throw new EpochUnprovenError({ url: log.url, epoch: commit.epoch })
+  const end = await readEpochEnd(log, commit)
+  if (end === undefined) return undefined
+  if (end.kind === 'rotation') return { kind: 'rotation', newCommitteeHash: deriveCommitteeHash(end.rotated.members) }
+  return { kind: 'retirement', successor: end.marker.successor, reason: end.marker.reason }
 }
-
-const readLastEntry = (log: LogReader, { logSize }: Commit): Promise<Uint8Array> =>
-  log.readEntry({ index: logSize - 1n, size: logSize })
 
 /**
  * The committee that a head names, from the entry of the rotation that made it. Whatever a log says is compared with the
@@ -134,9 +114,15 @@ export async function readCommittee(logs: readonly LogReader[], head: Head): Pro
   for (const log of logs) {
     try {
       const { commit } = await log.readEpochEnd(epoch)
-      const rotated = decodeCommitteeRotated(await readLastEntry(log, commit))
-      if (rotated !== undefined && deriveCommitteeHash(rotated.members) === head.committeeHash) return rotated.members
-      throw new EpochUnprovenError({ url: log.url, epoch })
+      const end = await readEpochEnd(log, commit)
+      if (end?.kind === 'rotation' && deriveCommitteeHash(end.rotated.members) === head.committeeHash) {
+        return end.rotated.members
+      }
+      throw new EpochUnprovenError({
+        url: log.url,
+        epoch,
+        reason: 'it leads to another committee than the anchored one',
+      })
     } catch (error) {
       if (!(error instanceof CoalitionError)) throw error
       reasons.push(error.message)

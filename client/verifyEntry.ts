@@ -4,11 +4,15 @@ import type { Head } from '../chain/head.ts'
 import { readGenesis } from '../chain/readGenesis.ts'
 import { fromHex, type Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
+import { deriveComponentKey } from '../protocol/identity/component.ts'
 import { hashLeaf } from '../protocol/log/treeHash.ts'
 import { verifyInclusion } from '../protocol/log/verifyInclusion.ts'
-import { type VerifiedCommit, verifyCertificate } from '../protocol/wire/certificate.ts'
+import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import type { Commit } from '../protocol/wire/commit.ts'
 import { hashCommittee } from '../protocol/wire/committee.ts'
+import type { RetirementMarker } from '../protocol/wire/next.ts'
+import { committeeOf, createEpochs, currentCommittee, type Epochs, verifyCommit } from './epochs.ts'
+import { followEpochs } from './followEpochs.ts'
 import { type LogReader, NotInLogError } from './logReader.ts'
 
 export class NotAnchoredError extends CoalitionError {
@@ -39,6 +43,8 @@ export type VerifiedEntry = {
   /** The newest head on chain, under which the entry stands. */
   head: Head
   commit: VerifiedCommit
+  /** The component's last word, where the head is its last. */
+  retirement: RetirementMarker | null
   registry: Hex
   chainId: number
 }
@@ -49,11 +55,13 @@ export type VerifiedEntry = {
  *
  * 1. The chain's newest head is rebuilt from events and compared with storage.
  * 2. The entry's inclusion under that head's root is proven here, and once more by the contract.
- * 3. The head's commit is certified by a quorum of the committee that the head's committee hash commits to.
+ * 3. The head's commit is certified by a quorum of the committee of its epoch. The first committee is the one that the
+ *    component's key names, each rotation is certified by the committee before it, and the last is the head's.
  *
  * @throws {ComponentUnknownError} nobody registered the component there.
  * @throws {NotAnchoredError} the entry is newer than the newest head.
  * @throws {NotVerifiedError} a proof or the certificate does not hold, or the log says other than the chain.
+ * @throws {EpochUnprovenError} the log shows a rotation that does not hold.
  * @throws what the chain and the log reader throw.
  */
 export async function verifyEntry(
@@ -70,17 +78,39 @@ export async function verifyEntry(
   )
   await registry.verifyInclusion({ component, head, index, leaf: entry, proof })
 
+  const epochs = await readEpochs({ chain, log }, { head, component, address })
+  const record = await readAnchoredCommit(log, head)
+  assertCommitOfHead(record.commit, { head, epochs })
+  const commit = verify('the certificate of the anchored commit does not hold', () => verifyCommit(epochs, record))
+  const { retirement } = epochs
+  return { index, entry, component, head, commit, retirement, registry: address, chainId: chain.chainId }
+}
+
+/** Who decided, from the genesis committee that the component's key names to the committee that the head names. */
+async function readEpochs(
+  { chain, log }: { chain: Chain; log: LogReader },
+  { head, component, address }: { head: Head; component: Hex; address: Hex },
+): Promise<Epochs> {
   const genesis = await readGenesis(chain, { address, component })
   if (genesis === undefined) throw new ComponentUnknownError({ component })
-  if (hashCommittee(genesis.committee) !== head.committeeHash) {
-    throw new NotVerifiedError({ reason: 'the committee that the chain’s event names is not the head’s' })
+  const { signers } = genesis.committee
+  const committeeHash = hashCommittee(genesis.committee)
+  if (deriveComponentKey({ componentId: genesis.componentId, committee: committeeHash }) !== component) {
+    throw new NotVerifiedError({ reason: 'the committee that the chain’s event names is not the component’s' })
   }
-  const record = await readAnchoredCommit(log, head)
-  assertCommitOfHead(record.commit, { head, component })
-  const commit = verify('the certificate of the anchored commit does not hold', () =>
-    verifyCertificate({ ...record, signers: genesis.committee.signers }),
-  )
-  return { index, entry, component, head, commit, registry: address, chainId: chain.chainId }
+  const known = createEpochs({ component, members: signers.map((signer) => ({ signer })), committeeHash })
+  // What came after the head is nothing to this proof, except what a retired component's last word was.
+  const upTo = head.retired ? head.epoch + 1n : head.epoch
+  const epochs = await followEpochs({ logs: [log] }, known, { upTo })
+  const { epoch } = currentCommittee(epochs)
+  if (epoch < head.epoch || (head.retired && epochs.retirement === null))
+    throw new NotVerifiedError({ reason: `the log served does not show what ended epoch ${epoch}` })
+  if (currentCommittee(epochs).committeeHash !== head.committeeHash) {
+    throw new NotVerifiedError({
+      reason: `the log served leads to another committee in epoch ${epoch} than the anchored`,
+    })
+  }
+  return epochs
 }
 
 async function readEntry(log: LogReader, of: { index: bigint; size: bigint }) {
@@ -102,10 +132,12 @@ async function readAnchoredCommit(log: LogReader, { height }: Head) {
   }
 }
 
-function assertCommitOfHead(commit: Commit, { head, component }: { head: Head; component: Hex }): void {
+function assertCommitOfHead(commit: Commit, { head, epochs }: { head: Head; epochs: Epochs }): void {
+  // A rotation's own commit is of the epoch that it ended, and its head of the one that it began.
+  const rotation = head.epoch === 0n ? undefined : committeeOf(epochs, head.epoch - 1n)?.end?.commit
   const isOfHead =
-    commit.component === component &&
-    commit.epoch === head.epoch &&
+    commit.component === epochs.component &&
+    (commit.epoch === head.epoch || (rotation?.height === commit.height && rotation.epoch === commit.epoch)) &&
     commit.height === head.height &&
     commit.logSize === head.logSize &&
     commit.logRoot === head.logRoot &&

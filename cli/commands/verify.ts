@@ -19,8 +19,10 @@ export type Verified = {
   componentPinnedBy: 'config' | 'log'
   registry: Hex
   chainId: number
-  head: { height: string; logSize: string; logRoot: Hex; anchorIndex: string; anchoredAt: string }
+  head: { epoch: string; height: string; logSize: string; logRoot: Hex; anchorIndex: string; anchoredAt: string }
   certificate: { round: number; signers: string; commitDigest: Hex }
+  /** The component's last word, where nothing of it anchors any more; what it logged stays true. */
+  retirement: { successor: Hex; reason: string } | null
   entry: Hex
   statement: { submitter: Hex; sequence: string; index: number; text: string } | null
 }
@@ -51,7 +53,7 @@ async function verify(index: bigint, { log: logUrl, rpc, config, json }: VerifyO
   const component = pinned?.component ?? (await readComponent(log))
   const registry = pinned?.home.registry ?? COMPONENT_REGISTRY_ADDRESS
   if (pinned === undefined) say(`the log says it is of component ${component}; give --config to pin it`)
-  const { entry, head, commit } = await verifyEntry({ chain, log }, { index, component, registry })
+  const { entry, head, commit, retirement } = await verifyEntry({ chain, log }, { index, component, registry })
   const statement = decodeOperatorStatement(entry)
   const result: Verified = {
     verified: true,
@@ -61,6 +63,7 @@ async function verify(index: bigint, { log: logUrl, rpc, config, json }: VerifyO
     registry,
     chainId: chain.chainId,
     head: {
+      epoch: head.epoch.toString(),
       height: head.height.toString(),
       logSize: head.logSize.toString(),
       logRoot: head.logRoot,
@@ -72,6 +75,7 @@ async function verify(index: bigint, { log: logUrl, rpc, config, json }: VerifyO
       signers: `0x${commit.certificate.signers.toString(16)}`,
       commitDigest: commit.digest,
     },
+    retirement: retirement && { successor: retirement.successor, reason: retirement.reason },
     entry: `0x${Buffer.from(entry).toString('hex')}`,
     statement:
       statement === undefined
@@ -92,15 +96,19 @@ export const describeVerified = ({
   component,
   head,
   certificate,
+  retirement,
   statement,
   chainId,
   registry,
 }: Verified): string =>
   [
     `verified  entry ${index} of component ${component}`,
-    `anchored  at height ${head.height}, ${head.logSize} entries, root ${head.logRoot}`,
+    `anchored  in epoch ${head.epoch} at height ${head.height}, ${head.logSize} entries, root ${head.logRoot}`,
     `on chain  ${chainId}, registry ${registry}, its anchor number ${head.anchorIndex}`,
     `certified by a quorum in round ${certificate.round} (signers, a bit a member: ${certificate.signers})`,
+    ...(retirement === null
+      ? []
+      : [`retired   its successor: ${retirement.successor}; reason: ${toJsonText(retirement.reason)}`]),
     ...(statement === null ? [] : [`${statement.submitter} stated: ${toJsonText(statement.text)}`]),
   ].join('\n')
 

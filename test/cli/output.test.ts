@@ -33,8 +33,9 @@ test('coalition verify: prints a statement as one line, which can forge no other
     componentPinnedBy: 'config',
     registry: zero,
     chainId: 1,
-    head: { height: '1', logSize: '1', logRoot: zero, anchorIndex: '1', anchoredAt: '1' },
+    head: { epoch: '0', height: '1', logSize: '1', logRoot: zero, anchorIndex: '1', anchoredAt: '1' },
     certificate: { round: 0, signers: '0x7', commitDigest: zero },
+    retirement: null,
     entry: '0x',
     statement: { submitter: zero, sequence: '1', index: 0, text: FORGED },
   })

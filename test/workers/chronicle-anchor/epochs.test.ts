@@ -7,8 +7,10 @@ import { createFollower } from '../../../chain/createFollower.ts'
 import type { Sender } from '../../../chain/createSender.ts'
 import { deployRegistry } from '../../../chain/deployRegistry.ts'
 import { createSenderLease } from '../../../chain/senderLease.ts'
+import { EpochUnprovenError } from '../../../client/epochEnd.ts'
 import { createLogReader } from '../../../client/logReader.ts'
 import { resolveChronicle } from '../../../client/readChronicle.ts'
+import { NotVerifiedError, verifyEntry } from '../../../client/verifyEntry.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import { defineCoalition } from '../../../protocol/identity/coalition.ts'
 import { deriveCommitteeHash } from '../../../protocol/wire/committee.ts'
@@ -134,6 +136,64 @@ test('right after a rotation, and while one log lags an epoch behind, there is n
   assert.equal((await readHead()).epoch, 1n)
   assert.equal((await tick()).status, 'alreadyAnchored')
   await Promise.all([log.close(), lagging.close()])
+})
+
+test('verifyEntry: proves entries of every epoch under a head of any, a rotation’s own included, and of a retired component', async () => {
+  const { component, startLog, processorOf, readHead } = createWorld('epochs.verify')
+  const [log, stale] = [await startLog(), await startLog()]
+  const tick = processorOf(log.url)
+  const verify = (index: bigint, url = log.url) =>
+    verifyEntry(
+      { chain: registry.chain, log: createLogReader({ url }) },
+      { index, component, registry: registry.address },
+    )
+  log.decide(['zero'])
+  await tick()
+  for (const [epoch, name] of [
+    [1n, 'epochs.verify 1'],
+    [2n, 'epochs.verify 2'],
+  ] as const) {
+    const { height, logSize } = log.rotate({ name, memberCount: 4 })
+    await tick()
+    // Now the head is of the new epoch and its commit of the old one.
+    assert.deepEqual([(await readHead()).epoch, (await readHead()).height], [epoch, height])
+    for (const index of [0n, logSize - 1n]) {
+      const { commit, head } = await verify(index)
+      assert.deepEqual([commit.commit.epoch, head.epoch], [epoch - 1n, epoch])
+    }
+    log.decide([`of epoch ${epoch}`])
+    // What is not anchored yet does not matter, a rotation that the log is ahead by included.
+    if (epoch === 2n) await tick()
+    assert.equal((await verify(0n)).head.epoch, epoch)
+  }
+  await assert.rejects(verify(0n, stale.url), NotVerifiedError)
+  const real = createTestCommittee({ name: 'epochs.verify 1', memberCount: 4 }).signers[0]!.slice(2)
+  const forge = (path: string, body: Uint8Array) =>
+    path.startsWith('/tile/entries')
+      ? Buffer.from(
+          Buffer.from(body)
+            .toString('hex')
+            .replace(real, `00${real.slice(2)}`),
+          'hex',
+        )
+      : body
+  await withTamperedLog(log.url, forge, (liar) => assert.rejects(verify(0n, liar), EpochUnprovenError))
+  const successor: Hex = `0x${'5c'.repeat(32)}`
+  log.retire({ successor, reason: 'replaced' })
+  assert.equal((await verify(0n)).retirement, null)
+  await tick()
+  const { retirement, head } = await verify(0n)
+  assert.deepEqual([retirement?.successor, retirement?.reason, head.retired], [successor, 'replaced', true])
+  const hideEnd = (path: string, body: Uint8Array) =>
+    path === '/commit/epoch/2'
+      ? Buffer.from(
+          Buffer.from(body)
+            .toString()
+            .replace(/"epoch":"2"/, '"epoch":"1"'),
+        )
+      : body
+  await withTamperedLog(log.url, hideEnd, (liar) => assert.rejects(verify(0n, liar), EpochUnprovenError))
+  await Promise.all([log.close(), stale.close()])
 })
 
 test('a log that makes up a committee anchors nothing and stops nobody', async () => {

@@ -1,19 +1,28 @@
 import { EventEmitter } from 'node:events'
 import { type Job, Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
-import { type Hex, toHex } from '../protocol/bytes.ts'
+import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { type Acknowledgement, decodeAcknowledgement, verifyAcknowledgement } from '../protocol/wire/acknowledgement.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
 import { deriveEnvelopeDigest, encodeEnvelope, type SignedEnvelope } from '../protocol/wire/envelope.ts'
-import { commandJobId, commandQueueName, KEEP_FINISHED_JOBS, RedisUnreachableError } from '../workers/queues.ts'
+import {
+  type CommandJob,
+  commandJobId,
+  commandQueueName,
+  encodeCommandJob,
+  KEEP_FINISHED_JOBS,
+  RedisUnreachableError,
+} from '../workers/queues.ts'
 
 const LOOK_AGAIN_MS = 1_000
 /** A member that cannot decide yet lets go of the job, and BullMQ hands it back. */
 const TRY_AGAIN = { attempts: 100, backoff: { type: 'fixed', delay: 500 } } as const
 const CLOSE_MAX_MS = 1_000
-/** After so long without an acknowledgement every member is asked. */
-const HEDGE_MS = 750
+const ENDED: ReadonlySet<string> = new Set(['completed', 'failed'])
+/** After so long without an acknowledgement, or after twice what the last one took, every member is asked. */
+const HEDGE_MIN_MS = 750
+const HEDGE_MAX_MS = 10_000
 
 /** A member failed the job: its message is the reason. Never leaves this file. */
 class RefusedByMemberError extends Error {}
@@ -98,67 +107,121 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
   for (const queue of queues) queue.on('error', () => {})
   for (const each of events) each.on('error', () => {})
   let isClosed = false
+  let hedgeMs = HEDGE_MIN_MS
   const finished = events.map((each) => {
     const jobs = new EventEmitter().setMaxListeners(0)
-    each.on('completed', ({ jobId }) => jobs.emit(jobId))
-    each.on('failed', ({ jobId }) => jobs.emit(jobId))
+    each.on('completed', ({ jobId, returnvalue }) => jobs.emit(jobId, returnvalue))
+    each.on('failed', ({ jobId }) => jobs.emit(jobId, null))
     return jobs
   })
   await Promise.all(events.map((each) => each.waitUntilReady()))
 
   type Waiting = { deadline: number; isOver(): boolean }
+  /** An envelope as its job carries it: encoded and named once, however many members it is handed to. */
+  type Prepared = { envelope: SignedEnvelope; jobId: string; data: CommandJob }
 
-  async function submitTo(index: number, envelope: SignedEnvelope, waiting: Waiting): Promise<Submitted> {
-    const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
+  async function submitTo(index: number, prepared: Prepared, waiting: Waiting): Promise<Submitted> {
+    const { envelope, jobId } = prepared
     const queue = queues[index]!
-    // A job that ended without a proof stands in the way of its repeat: same facts, same id.
-    const earlier = await queue.getJob(jobId)
-    if (earlier !== undefined && (await hasEnded(earlier)) && !isProof(earlier.returnvalue, envelope)) {
-      await earlier.remove()
+    const heard = listen(index, jobId)
+    try {
+      // Sent together: a job that is there already stays as it is, and its state says so.
+      const stateBefore = queue.getJobState(jobId)
+      await add(queue, prepared)
+      if (ENDED.has(await stateBefore)) {
+        // A job that ended without a proof stands in the way of its repeat: same facts, same id.
+        const earlier = await queue.getJob(jobId)
+        const proven = prove(earlier?.returnvalue, envelope)
+        if (proven !== undefined) return proven
+        await earlier?.remove()
+        await add(queue, prepared)
+      }
+      return await waitForProof(index, { prepared, heard, waiting })
+    } finally {
+      heard.end()
     }
-    await queue.add(
-      'command',
-      { envelope: toHex(encodeEnvelope(envelope)) },
-      { jobId, removeOnComplete: KEEP_FINISHED_JOBS, removeOnFail: KEEP_FINISHED_JOBS, ...TRY_AGAIN },
-    )
-    const acknowledgement = decodeAcknowledgement(await waitForResult(index, jobId, waiting))
-    verifyAcknowledgement({ acknowledgement, envelope, signers })
-    return { envelope, acknowledgement }
   }
 
-  function isProof(result: unknown, envelope: SignedEnvelope): boolean {
+  const add = (queue: Queue, { jobId, data }: Prepared): Promise<Job> =>
+    queue.add('command', data, {
+      jobId,
+      removeOnComplete: KEEP_FINISHED_JOBS,
+      removeOnFail: KEEP_FINISHED_JOBS,
+      ...TRY_AGAIN,
+    })
+
+  function prove(result: unknown, envelope: SignedEnvelope): Submitted | undefined {
     try {
-      verifyAcknowledgement({ acknowledgement: decodeAcknowledgement(result), envelope, signers })
-      return true
+      return assertProof(result, envelope)
     } catch (error) {
-      if (error instanceof CoalitionError) return false
+      if (error instanceof CoalitionError) return undefined
       throw error
     }
   }
 
-  /** Waits for a job's end. An event may be lost, so the job itself is looked at again every second. */
-  async function waitForResult(index: number, jobId: string, { deadline, isOver }: Waiting): Promise<unknown> {
+  function assertProof(result: unknown, envelope: SignedEnvelope): Submitted {
+    const acknowledgement = decodeAcknowledgement(result)
+    verifyAcknowledgement({ acknowledgement, envelope, signers })
+    return { envelope, acknowledgement }
+  }
+
+  type Heard = { next(timeoutMs: number): Promise<unknown>; end(): void }
+
+  /** What the queue's events say of one job, from now on. */
+  function listen(index: number, jobId: string): Heard {
+    const jobs = finished[index]!
+    let result: unknown
+    let wake = (): void => {}
+    const onEnd = (returned: unknown): void => {
+      result = returned
+      wake()
+    }
+    jobs.on(jobId, onEnd)
+    return {
+      async next(timeoutMs) {
+        if (result === undefined) {
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, timeoutMs)
+            wake = () => {
+              clearTimeout(timer)
+              resolve()
+            }
+          })
+        }
+        const returned = result
+        result = undefined
+        return returned
+      },
+      end: () => void jobs.off(jobId, onEnd),
+    }
+  }
+
+  /** An event carries the result, and a proof is a proof. One may be lost or forged, so the job itself is looked at, too. */
+  async function waitForProof(
+    index: number,
+    { prepared, heard, waiting }: { prepared: Prepared; heard: Heard; waiting: Waiting },
+  ): Promise<Submitted> {
+    const { envelope, jobId } = prepared
+    const { deadline, isOver } = waiting
     while (!isClosed && !isOver() && Date.now() < deadline) {
+      const result = await heard.next(Math.max(0, Math.min(LOOK_AGAIN_MS, deadline - Date.now())))
+      if (isOver()) break
+      const proven = result === undefined ? undefined : prove(result, envelope)
+      if (proven !== undefined) return proven
+      if (!ENDED.has(await queues[index]!.getJobState(jobId))) continue
       const job = await queues[index]!.getJob(jobId)
-      if (job !== undefined && (await hasEnded(job))) {
-        // A job that was tried again keeps the reason of its first try when it is done: only a result says how it ended.
-        if (typeof job.returnvalue !== 'string') throw new RefusedByMemberError(job.failedReason ?? 'no result')
-        return job.returnvalue
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(0, Math.min(LOOK_AGAIN_MS, deadline - Date.now())))
-        finished[index]!.once(jobId, () => {
-          clearTimeout(timer)
-          resolve()
-        })
-      })
-      finished[index]!.removeAllListeners(jobId)
+      if (job === undefined) continue
+      // A job that was tried again keeps the reason of its first try when it is done: only a result says how it ended.
+      if (typeof job.returnvalue !== 'string') throw new RefusedByMemberError(job.failedReason ?? 'no result')
+      return assertProof(job.returnvalue, envelope)
     }
     throw new Error(`job ${jobId} did not end in time`)
   }
 
   return {
     submit(envelope, { timeoutMs }) {
+      const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
+      const prepared: Prepared = { envelope, jobId, data: encodeCommandJob(encodeEnvelope(envelope)) }
       const count = signers.length
       const faultyMax = count - quorumOf(count)
       const deadline = Date.now() + timeoutMs
@@ -175,8 +238,13 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
           end()
         }
         const hand = (index: number): void => {
-          submitTo(index, envelope, { deadline, isOver: () => isOver }).then(
-            (submitted) => finish(() => resolve(submitted)),
+          submitTo(index, prepared, { deadline, isOver: () => isOver }).then(
+            (submitted) => {
+              // A committee that is busy is not one that lost something: asking all of it again would keep it busy.
+              const tookMs = performance.now() - startedMs
+              hedgeMs = Math.min(Math.max(HEDGE_MIN_MS, 2 * tookMs), HEDGE_MAX_MS)
+              finish(() => resolve(submitted))
+            },
             (error: unknown) => {
               if (isOver || Date.now() >= deadline) return
               if (error instanceof RefusedByMemberError || error instanceof CoalitionError) refusals.push(error.message)
@@ -192,7 +260,8 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
         }
         const rest = order.slice(faultyMax + 1)
         const handToRest = (): void => rest.splice(0).forEach(hand)
-        const hedge = setTimeout(handToRest, HEDGE_MS)
+        const startedMs = performance.now()
+        const hedge = setTimeout(handToRest, hedgeMs)
         const timeout = setTimeout(
           () => finish(() => reject(new NoQuorumError({ timeoutMs, count, sequence: envelope.sequence }))),
           timeoutMs,
@@ -209,7 +278,3 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     },
   }
 }
-
-/** A job that is tried again has a reason, too, and whoever writes to Redis gives any job a time: only its state says it. */
-const hasEnded = async (job: Job): Promise<boolean> =>
-  job.finishedOn !== undefined && ((await job.isCompleted()) || (await job.isFailed()))

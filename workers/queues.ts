@@ -51,22 +51,32 @@ export const anchorQueueName = ({ component }: { component: Hex }): string => `c
 export const protocolStreamName = ({ component }: { component: Hex }): string =>
   `coalition:protocol:${component.slice(2)}`
 
-/** A job of a command queue: one encoded SignedEnvelope. */
-export type CommandJob = { envelope: Hex }
+/** A job of a command queue: one encoded SignedEnvelope, in base64: two thirds of what hex would be. */
+export type CommandJob = { envelope: string }
+
+export const encodeCommandJob = (envelope: Uint8Array): CommandJob => ({
+  envelope: Buffer.from(envelope.buffer, envelope.byteOffset, envelope.length).toString('base64'),
+})
 
 /** A job's id is made of its facts, so that the same envelope is one job however often it is enqueued. */
 export const commandJobId = ({ envelopeDigest }: { envelopeDigest: Hex }): string =>
   `envelope-${envelopeDigest.slice(2)}`
 
-const COMMAND_JOB = z.object({
-  envelope: z.custom<Hex>((value) => isHex(value) && value.length <= 2 + 2 * ENVELOPE_SIZE_MAX_BYTES),
-})
+const base64Of = (sizeMaxBytes: number) =>
+  z
+    .string()
+    .max(Math.ceil(sizeMaxBytes / 3) * 4)
+    .regex(/^[A-Za-z0-9+/]*={0,2}$/)
+const COMMAND_JOB = z.object({ envelope: base64Of(ENVELOPE_SIZE_MAX_BYTES) })
 
-/** @throws {MalformedJobError} */
-export function decodeCommandJob(data: unknown): CommandJob {
+/**
+ * @returns the bytes that it carries, whatever they are: at most as many as base64 of the largest envelope has.
+ * @throws {MalformedJobError}
+ */
+export function decodeCommandJob(data: unknown): Uint8Array {
   const parsed = COMMAND_JOB.safeParse(data)
   if (!parsed.success) throw new MalformedJobError({ queue: 'commands' })
-  return parsed.data
+  return new Uint8Array(Buffer.from(parsed.data.envelope, 'base64'))
 }
 
 /** Where the attestation workers of one member take quotes from: each member trusts its own workers alone. */
@@ -83,18 +93,7 @@ export type QuoteJob = { quotes: string[] }
 export const quoteJobId = ({ quotesDigest, askedAtMs }: { quotesDigest: Hex; askedAtMs: number }): string =>
   `quotes-${quotesDigest.slice(2)}-${askedAtMs}`
 
-const BASE64_SIZE_MAX = Math.ceil(QUOTE_SIZE_MAX_BYTES / 3) * 4
-const QUOTE_JOB = z.object({
-  quotes: z
-    .array(
-      z
-        .string()
-        .max(BASE64_SIZE_MAX)
-        .regex(/^[A-Za-z0-9+/]*={0,2}$/),
-    )
-    .min(1)
-    .max(QUOTES_PER_JOB_MAX),
-})
+const QUOTE_JOB = z.object({ quotes: z.array(base64Of(QUOTE_SIZE_MAX_BYTES)).min(1).max(QUOTES_PER_JOB_MAX) })
 
 /** @throws {MalformedJobError} */
 export function decodeQuoteJob(data: unknown): Uint8Array[] {

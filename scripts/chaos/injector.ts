@@ -13,7 +13,7 @@ import { signDigest } from '../../protocol/wire/signature.ts'
 import { createRandom } from '../../test/simulation/random.ts'
 import { decodeFrame, encodeFrame } from '../../workers/member/frame.ts'
 import { FRAME_SIZE_MAX_BYTES } from '../../workers/member/transport.ts'
-import { commandJobId, commandQueueName, protocolStreamName } from '../../workers/queues.ts'
+import { commandJobId, commandQueueName, encodeCommandJob, protocolStreamName } from '../../workers/queues.ts'
 
 /** What whoever can write to Redis puts into it while the committee works. */
 export const INJECTIONS = [
@@ -131,7 +131,7 @@ export function startInjector({ seed, redisUrl, component, members, recent }: In
     oversizedFrame: () =>
       random.below(OVERSIZED_RARITY) === 0 && add(new Uint8Array(FRAME_SIZE_MAX_BYTES + 1 + random.below(1_024))),
     async garbageJob() {
-      const data = random.pick([{ envelope: toHex(randomBytes(200)) }, { envelope: 7 }, [], 'no job', {}])
+      const data = random.pick([encodeCommandJob(randomBytes(200)), { envelope: 7 }, [], 'no job', {}])
       await random.pick(queues).add('command', data)
       return true
     },
@@ -140,7 +140,7 @@ export function startInjector({ seed, redisUrl, component, members, recent }: In
       const unsigned = { component, submitter: stranger.signer, sequence: 1n, commands }
       const envelope = { ...unsigned, signature: signDigest(deriveEnvelopeDigest(unsigned), stranger.secretKey) }
       const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
-      await random.pick(queues).add('command', { envelope: toHex(encodeEnvelope(envelope)) }, { jobId })
+      await random.pick(queues).add('command', encodeCommandJob(encodeEnvelope(envelope)), { jobId })
       return true
     },
     async replayedJob() {

@@ -1,6 +1,6 @@
 import { type Job, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import type { Hex } from '../../protocol/bytes.ts'
 import { encodeAcknowledgement } from '../../protocol/wire/acknowledgement.ts'
 import { commandQueueName, decodeCommandJob, KEEP_FINISHED_JOBS } from '../queues.ts'
 import { toJobError } from '../runtime/jobError.ts'
@@ -29,8 +29,7 @@ export function createInbox(
       name,
       async (job: Job<unknown>): Promise<string> => {
         try {
-          const { envelope } = decodeCommandJob(job.data)
-          return encodeAcknowledgement(await driver.submit(fromHex(envelope)))
+          return encodeAcknowledgement(await driver.submit(decodeCommandJob(job.data)))
         } catch (error) {
           const dropped = dropReasonOf(error)
           if (dropped !== undefined) driver.vitals.drop(dropped)

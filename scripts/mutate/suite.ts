@@ -1,0 +1,28 @@
+import { globSync } from 'node:fs'
+import { ROOT } from '../services.ts'
+import { nameOf } from '../solidity/compiler.ts'
+
+/**
+ * The tests that a mutant meets, in groups that each run in a process of its own: what is quick and likely to notice comes
+ * first, gas comes after everything that looks at behaviour, so that a mutant is said to die of gas where it does of nothing
+ * else, and the Solidity invariants come last, for what is left.
+ */
+export function planSuite({ source, withFuzz }: { source: string; withFuzz: boolean }): readonly (readonly string[])[] {
+  const files = globSync('test/contracts/*.test.ts', { cwd: ROOT }).sort()
+  const groupOf = (group: readonly string[]) => files.filter((file) => group.includes(baseOf(file)))
+  const gas = groupOf(GAS)
+  const fuzz = groupOf(FUZZ)
+  const slow = groupOf(SLOW)
+  const rest = files.filter((file) => ![...gas, ...fuzz, ...slow].includes(file))
+  // A source's own test, where it has one, is asked first.
+  const own = rest.concat(slow).filter((file) => baseOf(file) === nameOf(source).toLowerCase())
+  const others = (group: readonly string[]) => group.filter((file) => !own.includes(file))
+  const groups = [own, others(rest), others(slow), gas, withFuzz ? fuzz : []]
+  return groups.filter((group) => group.length > 0)
+}
+
+const SLOW = ['rfc9162', 'invariants']
+const GAS = ['worstcasegas', 'gas']
+const FUZZ = ['solidityinvariants']
+
+const baseOf = (file: string): string => file.slice(file.lastIndexOf('/') + 1, -'.test.ts'.length).toLowerCase()

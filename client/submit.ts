@@ -4,8 +4,10 @@ import { Redis } from 'ioredis'
 import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { type Acknowledgement, decodeAcknowledgement, verifyAcknowledgement } from '../protocol/wire/acknowledgement.ts'
+import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
 import { deriveEnvelopeDigest, encodeEnvelope, type SignedEnvelope } from '../protocol/wire/envelope.ts'
+import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import {
   type CommandJob,
   commandJobId,
@@ -14,6 +16,9 @@ import {
   KEEP_FINISHED_JOBS,
   RedisUnreachableError,
 } from '../workers/queues.ts'
+import { committeeFor, currentCommittee, type Epochs } from './epochs.ts'
+import { followEpochs } from './followEpochs.ts'
+import type { LogReader } from './logReader.ts'
 
 const LOOK_AGAIN_MS = 1_000
 /** A member that cannot decide yet lets go of the job, and BullMQ hands it back. */
@@ -23,12 +28,14 @@ const ENDED: ReadonlySet<string> = new Set(['completed', 'failed'])
 /** After so long without an acknowledgement, or after twice what the last one took, every member is asked. */
 const HEDGE_MIN_MS = 750
 const HEDGE_MAX_MS = 10_000
+/** How often it is looked for members that came by a rotation: beyond the hedge, so that a busy committee is left alone. */
+const LOOK_FOR_OTHERS_MS = 15_000
 
 /** A member failed the job: its message is the reason. Never leaves this file. */
 class RefusedByMemberError extends Error {}
 
 /** A proven acknowledgement; only `submit` makes one. */
-export type Submitted = { envelope: SignedEnvelope; acknowledgement: Acknowledgement }
+export type Submitted = { envelope: SignedEnvelope; acknowledgement: Acknowledgement; verified: VerifiedCommit }
 
 export class NoQuorumError extends CoalitionError {
   constructor({ timeoutMs, count, sequence }: { timeoutMs: number; count: number; sequence: bigint }) {
@@ -56,23 +63,36 @@ export class SubmissionRefusedError extends CoalitionError {
 
 export type CreateSubmitterParameters = {
   redisUrl: string
-  /** Component key. */
-  component: Hex
-  /** The committee, strictly ascending. */
-  signers: readonly Hex[]
+  /** Who decides, as far as the caller knows. */
+  epochs: Epochs
+  /** Logs of members, from which rotations are learnt on the way: without any the committee known stays the one that counts. */
+  logs?: readonly LogReader[]
 }
 
 export type Submitter = {
   /**
    * Hands an envelope to f + 1 members, of whom one is honest and passes it on, to the others too where that does not
-   * bring an acknowledgement soon, and waits until one is proven.
+   * bring an acknowledgement soon, and waits until one is proven. Where the committee changes meanwhile, the members that
+   * came are asked as well.
    *
    * @throws {NoQuorumError} none within `timeoutMs`.
+   * @throws {ComponentRetiredError} members refuse it, and a log shows that the component is retired.
    * @throws {SubmissionRefusedError} more members than can be faulty refuse it, or answer what proves nothing.
    * @throws {RedisUnreachableError} Redis went away.
    */
   submit(envelope: SignedEnvelope, options: { timeoutMs: number }): Promise<Submitted>
+  /** Who decides, as far as it is known by now. */
+  epochs(): Epochs
   close(): Promise<void>
+}
+
+/** What leads to one member: its command queue, and the news of it. */
+type Lane = {
+  queue: Queue
+  events: QueueEvents
+  listener: Redis
+  /** Emits a job's id, and its result or null, when the job ends. */
+  finished: EventEmitter
 }
 
 /**
@@ -81,7 +101,9 @@ export type Submitter = {
  * @throws {RedisUnreachableError}
  */
 export async function createSubmitter(parameters: CreateSubmitterParameters): Promise<Submitter> {
-  const { redisUrl, component, signers } = parameters
+  const { redisUrl, logs = [] } = parameters
+  let { epochs } = parameters
+  const { component } = epochs
   const connection = new Redis(redisUrl, {
     lazyConnect: true,
     maxRetriesPerRequest: 1,
@@ -96,34 +118,58 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     connection.disconnect()
     throw new RedisUnreachableError({ url: redisUrl, cause: failure ?? cause })
   }
-  const queues = signers.map((signer) => new Queue(commandQueueName({ component, signer }), { connection }))
-  // Listening blocks, so each listener has a connection of its own, and unlike a producer's it may wait for Redis.
-  const listeners = signers.map(() => new Redis(redisUrl, { maxRetriesPerRequest: null }))
-  for (const listener of listeners) listener.on('error', () => {})
-  const events = signers.map(
-    (signer, index) => new QueueEvents(commandQueueName({ component, signer }), { connection: listeners[index]! }),
-  )
-  // Connection errors end in a timeout of the submission; without a listener they would end the process.
-  for (const queue of queues) queue.on('error', () => {})
-  for (const each of events) each.on('error', () => {})
+  const lanes = new Map<Hex, Lane>()
   let isClosed = false
   let hedgeMs = HEDGE_MIN_MS
-  const finished = events.map((each) => {
-    const jobs = new EventEmitter().setMaxListeners(0)
-    each.on('completed', ({ jobId, returnvalue }) => jobs.emit(jobId, returnvalue))
-    each.on('failed', ({ jobId }) => jobs.emit(jobId, null))
-    return jobs
-  })
-  await Promise.all(events.map((each) => each.waitUntilReady()))
+  let following: Promise<void> | undefined
+  await openLanes()
+
+  async function openLanes(): Promise<void> {
+    const missing = currentCommittee(epochs).signers.filter((signer) => !lanes.has(signer))
+    for (const signer of missing) lanes.set(signer, openLane(signer))
+    await Promise.all(missing.map((signer) => lanes.get(signer)!.events.waitUntilReady()))
+  }
+
+  function openLane(signer: Hex): Lane {
+    const name = commandQueueName({ component, signer })
+    const queue = new Queue(name, { connection })
+    // Listening blocks, so each listener has a connection of its own, and unlike a producer's it may wait for Redis.
+    const listener = new Redis(redisUrl, { maxRetriesPerRequest: null })
+    const events = new QueueEvents(name, { connection: listener })
+    // Connection errors end in a timeout of the submission; without a listener they would end the process.
+    queue.on('error', () => {})
+    listener.on('error', () => {})
+    events.on('error', () => {})
+    const finished = new EventEmitter().setMaxListeners(0)
+    events.on('completed', ({ jobId, returnvalue }) => finished.emit(jobId, returnvalue))
+    events.on('failed', ({ jobId }) => finished.emit(jobId, null))
+    return { queue, events, listener, finished }
+  }
+
+  /** Learns of rotations, once for all who ask at the same time. A log that cannot be read now can be read later. */
+  function follow(): Promise<void> {
+    following ??= (async () => {
+      try {
+        epochs = await followEpochs({ logs }, epochs)
+        // A job whose news cannot be heard is looked at every second.
+        if (!isClosed) await openLanes().catch(() => {})
+      } catch (error) {
+        if (!(error instanceof CoalitionError)) throw error
+      } finally {
+        following = undefined
+      }
+    })()
+    return following
+  }
 
   type Waiting = { deadline: number; isOver(): boolean }
   /** An envelope as its job carries it: encoded and named once, however many members it is handed to. */
   type Prepared = { envelope: SignedEnvelope; jobId: string; data: CommandJob }
 
-  async function submitTo(index: number, prepared: Prepared, waiting: Waiting): Promise<Submitted> {
+  async function submitTo(lane: Lane, prepared: Prepared, waiting: Waiting): Promise<Submitted> {
     const { envelope, jobId } = prepared
-    const queue = queues[index]!
-    const heard = listen(index, jobId)
+    const { queue } = lane
+    const heard = listen(lane, jobId)
     try {
       // Sent together: a job that is there already stays as it is, and its state says so.
       const stateBefore = queue.getJobState(jobId)
@@ -131,12 +177,12 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
       if (ENDED.has(await stateBefore)) {
         // A job that ended without a proof stands in the way of its repeat: same facts, same id.
         const earlier = await queue.getJob(jobId)
-        const proven = prove(earlier?.returnvalue, envelope)
+        const proven = await prove(earlier?.returnvalue, envelope)
         if (proven !== undefined) return proven
         await earlier?.remove()
         await add(queue, prepared)
       }
-      return await waitForProof(index, { prepared, heard, waiting })
+      return await waitForProof(lane, { prepared, heard, waiting })
     } finally {
       heard.end()
     }
@@ -150,26 +196,32 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
       ...TRY_AGAIN,
     })
 
-  function prove(result: unknown, envelope: SignedEnvelope): Submitted | undefined {
+  /** The proof that a result is, where it is one. */
+  async function prove(result: unknown, envelope: SignedEnvelope): Promise<Submitted | undefined> {
     try {
-      return assertProof(result, envelope)
+      const acknowledgement = decodeAcknowledgement(result)
+      if (isAhead(acknowledgement)) await follow()
+      return assertProof(acknowledgement, envelope)
     } catch (error) {
       if (error instanceof CoalitionError) return undefined
       throw error
     }
   }
 
-  function assertProof(result: unknown, envelope: SignedEnvelope): Submitted {
-    const acknowledgement = decodeAcknowledgement(result)
-    verifyAcknowledgement({ acknowledgement, envelope, signers })
-    return { envelope, acknowledgement }
+  /** It is of an epoch that is not known yet, or that somebody made up. */
+  const isAhead = ({ record }: Acknowledgement): boolean =>
+    logs.length > 0 && record.commit.epoch > currentCommittee(epochs).epoch
+
+  /** An acknowledgement holds where the committee of its own epoch certified it. */
+  function assertProof(acknowledgement: Acknowledgement, envelope: SignedEnvelope): Submitted {
+    const { signers } = committeeFor(epochs, acknowledgement.record.commit)
+    return { envelope, acknowledgement, verified: verifyAcknowledgement({ acknowledgement, envelope, signers }) }
   }
 
   type Heard = { next(timeoutMs: number): Promise<unknown>; end(): void }
 
   /** What the queue's events say of one job, from now on. */
-  function listen(index: number, jobId: string): Heard {
-    const jobs = finished[index]!
+  function listen({ finished: jobs }: Lane, jobId: string): Heard {
     let result: unknown
     let wake = (): void => {}
     const onEnd = (returned: unknown): void => {
@@ -198,7 +250,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
 
   /** An event carries the result, and a proof is a proof. One may be lost or forged, so the job itself is looked at, too. */
   async function waitForProof(
-    index: number,
+    { queue }: Lane,
     { prepared, heard, waiting }: { prepared: Prepared; heard: Heard; waiting: Waiting },
   ): Promise<Submitted> {
     const { envelope, jobId } = prepared
@@ -206,14 +258,18 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     while (!isClosed && !isOver() && Date.now() < deadline) {
       const result = await heard.next(Math.max(0, Math.min(LOOK_AGAIN_MS, deadline - Date.now())))
       if (isOver()) break
-      const proven = result === undefined ? undefined : prove(result, envelope)
+      const proven = result === undefined ? undefined : await prove(result, envelope)
       if (proven !== undefined) return proven
-      if (!ENDED.has(await queues[index]!.getJobState(jobId))) continue
-      const job = await queues[index]!.getJob(jobId)
+      if (!ENDED.has(await queue.getJobState(jobId))) continue
+      const job = await queue.getJob(jobId)
       if (job === undefined) continue
       // A job that was tried again keeps the reason of its first try when it is done: only a result says how it ended.
       if (typeof job.returnvalue !== 'string') throw new RefusedByMemberError(job.failedReason ?? 'no result')
-      return assertProof(job.returnvalue, envelope)
+      const acknowledgement = decodeAcknowledgement(job.returnvalue)
+      if (isAhead(acknowledgement)) await follow()
+      // The member may be a moment ahead of the log.
+      if (isAhead(acknowledgement)) continue
+      return assertProof(acknowledgement, envelope)
     }
     throw new Error(`job ${jobId} did not end in time`)
   }
@@ -222,23 +278,22 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     submit(envelope, { timeoutMs }) {
       const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
       const prepared: Prepared = { envelope, jobId, data: encodeCommandJob(encodeEnvelope(envelope)) }
-      const count = signers.length
-      const faultyMax = count - quorumOf(count)
       const deadline = Date.now() + timeoutMs
-      // A start that changes with the sequence spreads the work over the members.
-      const order = signers.map((_signer, offset) => Number((envelope.sequence + BigInt(offset)) % BigInt(count)))
       return new Promise<Submitted>((resolve, reject) => {
-        const refusals: string[] = []
-        let lostCount = 0
+        const handed = new Set<Hex>()
+        const refusals = new Map<Hex, string>()
+        const lost = new Set<Hex>()
         let isOver = false
         const finish = (end: () => void): void => {
           isOver = true
           clearTimeout(timeout)
           clearTimeout(hedge)
+          clearInterval(lookout)
           end()
         }
-        const hand = (index: number): void => {
-          submitTo(index, prepared, { deadline, isOver: () => isOver }).then(
+        const hand = (signer: Hex): void => {
+          handed.add(signer)
+          submitTo(lanes.get(signer)!, prepared, { deadline, isOver: () => isOver }).then(
             (submitted) => {
               // A committee that is busy is not one that lost something: asking all of it again would keep it busy.
               const tookMs = performance.now() - startedMs
@@ -247,34 +302,64 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
             },
             (error: unknown) => {
               if (isOver || Date.now() >= deadline) return
-              if (error instanceof RefusedByMemberError || error instanceof CoalitionError) refusals.push(error.message)
-              else lostCount += 1
-              // One honest member among so many says so, too.
-              if (refusals.length > faultyMax) {
-                finish(() => reject(new SubmissionRefusedError({ reason: refusals[0]! })))
-              } else if (lostCount === count) {
-                finish(() => reject(new RedisUnreachableError({ url: redisUrl, cause: error })))
-              } else handToRest()
+              if (error instanceof RefusedByMemberError || error instanceof CoalitionError) {
+                refusals.set(signer, error.message)
+              } else lost.add(signer)
+              weigh(error)
             },
           )
         }
-        const rest = order.slice(faultyMax + 1)
-        const handToRest = (): void => rest.splice(0).forEach(hand)
+        const weigh = (error: unknown): void => {
+          const { signers } = currentCommittee(epochs)
+          const refusing = signers.filter((signer) => refusals.has(signer))
+          // One honest member among so many says so, too.
+          if (refusing.length > faultyMaxOf(signers)) void refuse(refusals.get(refusing[0]!)!)
+          else if (signers.every((signer) => lost.has(signer))) {
+            finish(() => reject(new RedisUnreachableError({ url: redisUrl, cause: error })))
+          } else handToRest()
+        }
+        const refuse = async (reason: string): Promise<void> => {
+          await follow()
+          const { retirement } = epochs
+          const refused =
+            retirement === null ? new SubmissionRefusedError({ reason }) : new ComponentRetiredError(retirement)
+          finish(() => reject(refused))
+        }
+        const handToRest = (): void => {
+          if (isOver) return
+          for (const signer of currentCommittee(epochs).signers) {
+            if (lanes.has(signer) && !handed.has(signer)) hand(signer)
+          }
+        }
+        /** Where the members that were asked are gone for good, those that came in their place are asked. */
+        const lookForOthers = (): void => {
+          handToRest()
+          if (logs.length > 0) void follow().then(handToRest)
+        }
         const startedMs = performance.now()
-        const hedge = setTimeout(handToRest, hedgeMs)
-        const timeout = setTimeout(
-          () => finish(() => reject(new NoQuorumError({ timeoutMs, count, sequence: envelope.sequence }))),
-          timeoutMs,
-        )
-        order.slice(0, faultyMax + 1).forEach(hand)
+        const hedge = setTimeout(lookForOthers, hedgeMs)
+        const lookout = setInterval(lookForOthers, LOOK_FOR_OTHERS_MS)
+        const timeout = setTimeout(() => {
+          const count = currentCommittee(epochs).signers.length
+          finish(() => reject(new NoQuorumError({ timeoutMs, count, sequence: envelope.sequence })))
+        }, timeoutMs)
+        const { signers } = currentCommittee(epochs)
+        // A start that changes with the sequence spreads the work over the members.
+        const first = Number(envelope.sequence % BigInt(signers.length))
+        const order = [...signers.slice(first), ...signers.slice(0, first)].filter((signer) => lanes.has(signer))
+        order.slice(0, faultyMaxOf(signers) + 1).forEach(hand)
       })
     },
+    epochs: () => epochs,
     async close() {
       isClosed = true
       // Closing in peace takes a Redis that answers.
-      const closing = Promise.allSettled([...events, ...queues].map((each) => each.close()))
+      const open = [...lanes.values()]
+      const closing = Promise.allSettled(open.flatMap(({ events, queue }) => [events.close(), queue.close()]))
       await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, CLOSE_MAX_MS).unref())])
-      for (const each of [connection, ...listeners]) each.disconnect()
+      for (const each of [connection, ...open.map(({ listener }) => listener)]) each.disconnect()
     },
   }
 }
+
+const faultyMaxOf = ({ length }: readonly Hex[]): number => length - quorumOf(length)

@@ -1,3 +1,4 @@
+import { createEpochs } from '../../client/epochs.ts'
 import { createSubmitter, type Submitter } from '../../client/submit.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { encodeChronicleCommand } from '../../protocol/wire/chronicleCommand.ts'
@@ -48,7 +49,8 @@ async function load(request: LoadRequest): Promise<LoadReport> {
   const { redisUrl, component, signers, durationMs } = request
   const report: LoadReport = { elapsedMs: 0, latenciesMs: [], commands: 0, failures: [] }
   const sources = request.secretKeys.map((key) => createSource({ ...request, secretKey: fromHex(key) }))
-  const members = await createSubmitter({ redisUrl, component, signers })
+  const epochs = createEpochs({ component, members: signers.map((signer) => ({ signer })) })
+  const members = await createSubmitter({ redisUrl, epochs })
   process.send!('ready')
   await new Promise<void>((resolve) => process.once('message', () => resolve()))
   const startMs = performance.now()

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { createEpochs } from '../../client/epochs.ts'
+import { followEpochs } from '../../client/followEpochs.ts'
 import { readKeystore } from '../../client/keystore.ts'
 import { locateStatements } from '../../client/locateStatements.ts'
 import { createLogReader } from '../../client/logReader.ts'
@@ -6,6 +8,7 @@ import { readChronicle } from '../../client/readChronicle.ts'
 import { createSubmitter } from '../../client/submit.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { SequenceRefusedError, signEnvelope } from '../../protocol/wire/envelope.ts'
+import { ComponentRetiredError } from '../../protocol/wire/next.ts'
 import { environment } from '../environment.ts'
 import { print, say } from '../output.ts'
 import { readPassword } from '../password.ts'
@@ -45,7 +48,8 @@ export const chronicleCommand = (): Command =>
       .addHelpText(
         'after',
         `
-Every acknowledgement is checked here: the committee's certificate, and the inclusion of what was sent.
+Every acknowledgement is checked here: the certificate of the committee of its epoch, to which --log leads from the one
+that the config names, and the inclusion of what was sent.
 Each run appends: to repeat one that was interrupted, give --sequence as it said, and nothing counts twice.
 Example:
   coalition chronicle append --config coalition.json --file entries.jsonl --key submitter.json \\
@@ -60,15 +64,18 @@ async function append(options: AppendOptions): Promise<void> {
   const statements = await readStatements(file)
   const log = createLogReader({ url: logUrl })
   const key = await readKeystore({ path: keyPath, password: readPassword(passwordFile) })
-  const { component, signers } = chronicle
+  const { component } = chronicle
   const { signer: submitter } = key
+  const epochs = await followEpochs({ logs: [log] }, createEpochs(chronicle))
   const last = await log.readSequence(submitter)
   const first = options.sequence ?? last + 1n
   // A gap would wait in the members' pools until it is filled: say so now.
   if (first > last + 1n) throw new SequenceRefusedError({ submitter, sequence: first, last })
+  // What was decided before is acknowledged as ever.
+  if (first > last && epochs.retirement !== null) throw new ComponentRetiredError(epochs.retirement)
   const groups = groupCommands(statements)
   const appended: Appended = { component, entries: 0, envelopes: [] }
-  const members = await createSubmitter({ redisUrl: redis, component, signers })
+  const members = await createSubmitter({ redisUrl: redis, epochs, logs: [log] })
   let sequence = first
   try {
     for (const commands of groups) {

@@ -1,3 +1,4 @@
+import type { Epochs } from '../../client/epochs.ts'
 import type { UnlockedKey } from '../../client/keystore.ts'
 import { createSubmitter, type Submitter } from '../../client/submit.ts'
 import type { Hex } from '../../protocol/bytes.ts'
@@ -33,13 +34,9 @@ const THINK_MS = 60
 const COMMANDS_MAX = 4
 
 /** Clients that each send one envelope after the other, and each until it is acknowledged. */
-export function startLoad(options: {
-  redisUrl: string
-  component: Hex
-  signers: readonly Hex[]
-  keys: readonly UnlockedKey[]
-}): Load {
-  const { redisUrl, component, signers, keys } = options
+export function startLoad(options: { redisUrl: string; epochs: Epochs; keys: readonly UnlockedKey[] }): Load {
+  const { redisUrl, epochs, keys } = options
+  const { component } = epochs
   const acknowledged: Acknowledged[] = []
   const resubmissions: Record<string, number> = {}
   let isFinishing = false
@@ -51,7 +48,7 @@ export function startLoad(options: {
       const envelope = createEnvelope({ key, component, sequence })
       for (let isDone = false; !isDone && !isGivenUp; ) {
         try {
-          submitter ??= await createSubmitter({ redisUrl, component, signers })
+          submitter ??= await createSubmitter({ redisUrl, epochs })
           const { acknowledgement } = await submitter.submit(envelope, { timeoutMs: SUBMIT_TIMEOUT_MS })
           acknowledged.push({
             submitter: key.signer,

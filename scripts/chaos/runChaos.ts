@@ -1,4 +1,5 @@
 import { readHeads } from '../../chain/readHeads.ts'
+import { createEpochs } from '../../client/epochs.ts'
 import { check, type Finding } from './checker.ts'
 import { type Committee, startCommittee } from './committee.ts'
 import { NoRecoveryError, type Recoveries, strike } from './faults.ts'
@@ -56,7 +57,7 @@ export async function runChaos(options: {
   const { component, signers } = chronicle
   const heights = watchHeights(members.map(({ url }) => url))
   const listener = startListener({ redisUrl, component })
-  const load = startLoad({ redisUrl, component, signers, keys: submitters })
+  const load = startLoad({ redisUrl, epochs: createEpochs(chronicle), keys: submitters })
   if ((await heights.waitAbove(2n, { timeoutMs: SETTLE_MAX_MS })) === undefined) throw new Error('no commit at all')
   const injector = startInjector({ seed, redisUrl, component, members, recent: listener.recent })
   say('the committee works; chaos begins')

@@ -3,14 +3,34 @@ import { test } from 'node:test'
 import { Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
+import { createEpochs, currentCommittee } from '../../../client/epochs.ts'
+import { createLogReader } from '../../../client/logReader.ts'
 import { createSubmitter, NoQuorumError, SubmissionRefusedError } from '../../../client/submit.ts'
-import { deriveEnvelopeDigest } from '../../../protocol/wire/envelope.ts'
+import { deriveEnvelopeDigest, signEnvelope } from '../../../protocol/wire/envelope.ts'
+import { encodeGovernanceCommand, type GovernanceCommand } from '../../../protocol/wire/governance.ts'
+import { ComponentRetiredError } from '../../../protocol/wire/next.ts'
 import { startRedis } from '../../../scripts/services.ts'
 import { createInbox } from '../../../workers/member/inbox.ts'
 import { commandJobId, commandQueueName } from '../../../workers/queues.ts'
-import { component, createEnvelope, members, signers, startCommittee } from './chronicle-of-tests.ts'
+import { createTestMembers } from '../../protocol/wire/members.ts'
+import {
+  component,
+  createEnvelope,
+  createTestDir,
+  members,
+  signers,
+  startCommittee,
+  startTestMember,
+  submitter as submitterKey,
+} from './chronicle-of-tests.ts'
+import { serve } from './serve.ts'
 
 const logger = pino({ level: 'silent' })
+const epochs = createEpochs({ component, members: signers.map((signer) => ({ signer })) })
+
+const until = async (isTrue: () => boolean): Promise<void> => {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
 
 /** Members with their command queues on a real Redis; they talk to each other in memory. */
 async function startInboxes(indexes: readonly number[]) {
@@ -22,16 +42,42 @@ async function startInboxes(indexes: readonly number[]) {
   const inboxes = committee.running.map(({ driver }, position) =>
     createInbox({ redis, driver, logger }, { component, signer: signers[indexes[position]!]! }),
   )
-  const submitter = await createSubmitter({ redisUrl: service.url, component, signers })
+  const submitter = await createSubmitter({ redisUrl: service.url, epochs })
+  const closeInboxes = () => Promise.all(inboxes.splice(0).map((inbox) => inbox.close()))
   const close = async () => {
     await submitter.close()
-    await Promise.all(inboxes.map((inbox) => inbox.close()))
+    await closeInboxes()
     committee.stop()
     redis.disconnect()
     await service.stop()
   }
-  return { redis, submitter, committee, close }
+  return { redis, submitter, committee, closeInboxes, close, url: service.url }
 }
+
+/** Members with keys of their own who follow `committee` until a rotation gives them seats. */
+async function startNewcomers({ redis, committee }: Awaited<ReturnType<typeof startInboxes>>) {
+  const strangers = createTestMembers(9).filter(({ signer }) => ![...signers, submitterKey.signer].includes(signer))
+  const running = await Promise.all(
+    strangers.map((key, position) => {
+      const index = members.length + position
+      return startTestMember({ index, dir: createTestDir(), transport: committee.network.connect(index), key })
+    }),
+  )
+  const inboxes = running.map(({ driver, signer }) => createInbox({ redis, driver, logger }, { component, signer }))
+  const server = await serve(running[0]!)
+  const close = async () => {
+    await server.close()
+    await Promise.all(inboxes.map((inbox) => inbox.close()))
+    for (const member of running) member.kill()
+  }
+  return { running, keys: strangers, log: createLogReader({ url: server.url }), close }
+}
+
+const approve = (key: (typeof members)[number], command: GovernanceCommand, sequence = 1n) =>
+  signEnvelope(
+    { component, submitter: key.signer, sequence, commands: [encodeGovernanceCommand(command)] },
+    key.secretKey,
+  )
 
 test('submit: returns an acknowledgement that was proven, through real queues', async () => {
   const { submitter, close } = await startInboxes([0, 1, 2, 3])
@@ -100,6 +146,61 @@ test('submit: says that there is no quorum when none acknowledges in time', asyn
   const { submitter, close } = await startInboxes([0, 1])
   await assert.rejects(submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 1_500 }), NoQuorumError)
   await close()
+})
+
+test('submit: goes on with the members that came by two rotations, when all of those that it knew are gone', async () => {
+  const world = await startInboxes([0, 1, 2, 3])
+  const newcomers = await startNewcomers(world)
+  const early = await createSubmitter({ redisUrl: world.url, epochs, logs: [newcomers.log] })
+  const seats = newcomers.keys.map(({ signer }) => ({ signer }))
+  for (const key of members.slice(0, 3)) {
+    const command: GovernanceCommand = { kind: 'approveRotation', newEpoch: 1n, members: seats }
+    await early.submit(approve(key, command), { timeoutMs: 20_000 })
+  }
+  const first = await early.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 })
+  assert.equal(first.verified.commit.epoch, 1n)
+  await until(() => newcomers.running.every(({ driver }) => driver.status().isJoined))
+  for (const key of newcomers.keys.slice(0, 3)) {
+    const command: GovernanceCommand = { kind: 'approveRotation', newEpoch: 2n, members: seats.slice(0, 3) }
+    await early.submit(approve(key, command), { timeoutMs: 20_000 })
+  }
+  await world.closeInboxes()
+  for (const { driver } of world.committee.running) driver.stop()
+  // It knows the genesis committee alone: whose queues nobody empties.
+  const late = await createSubmitter({ redisUrl: world.url, epochs, logs: [newcomers.log] })
+  const second = await late.submit(createEnvelope(2n, ['{}']), { timeoutMs: 20_000 })
+  assert.equal(second.verified.commit.epoch, 2n)
+  assert.equal(currentCommittee(late.epochs()).signers.length, 3)
+  // What an older epoch decided is acknowledged with that epoch's certificate.
+  const again = await late.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 })
+  assert.deepEqual(again.acknowledgement.record.commit, first.acknowledgement.record.commit)
+  // Without a log nobody proves to a client who decides now.
+  const blind = await createSubmitter({ redisUrl: world.url, epochs })
+  await assert.rejects(blind.submit(createEnvelope(2n, ['{}']), { timeoutMs: 1_500 }), NoQuorumError)
+  await Promise.all([early, late, blind].map((each) => each.close()))
+  await newcomers.close()
+  await world.close()
+})
+
+test('submit: a component that retired says so, with its successor, once a log proves it', async () => {
+  const world = await startInboxes([0, 1, 2, 3])
+  const server = await serve(world.committee.running[0]!)
+  const logs = [createLogReader({ url: server.url })]
+  const submitter = await createSubmitter({ redisUrl: world.url, epochs, logs })
+  const successor = `0x${'5c'.repeat(32)}` as const
+  for (const key of members.slice(0, 3)) {
+    const command: GovernanceCommand = { kind: 'approveRetirement', epoch: 0n, successor, reason: 'replaced' }
+    await submitter.submit(approve(key, command), { timeoutMs: 20_000 })
+  }
+  await assert.rejects(submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 }), (error) => {
+    assert.ok(error instanceof ComponentRetiredError)
+    assert.equal(error.successor, successor)
+    return true
+  })
+  await assert.rejects(world.submitter.submit(createEnvelope(1n, ['{}']), { timeoutMs: 20_000 }), /COMPONENT_RETIRED/)
+  await submitter.close()
+  await server.close()
+  await world.close()
 })
 
 test('submit: an acknowledgement that somebody else wrote into Redis is not believed', async () => {

@@ -3,9 +3,13 @@ import { fromHex, type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { createNoteVerifier } from '../protocol/log/noteVerifier.ts'
 import { verifyCheckpoint } from '../protocol/log/verifyCheckpoint.ts'
-import { type VerifiedCommit, verifyCertificate } from '../protocol/wire/certificate.ts'
+import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import { ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
+import type { RetirementMarker } from '../protocol/wire/next.ts'
+import { EpochUnprovenError } from './epochEnd.ts'
+import { committeeOf, createEpochs, currentCommittee, type Epochs, verifyCommit } from './epochs.ts'
+import { followEpochs } from './followEpochs.ts'
 import { type LogReader, LogUnreachableError } from './logReader.ts'
 import type { MemberStatus } from './memberStatus.ts'
 import type { Chronicle } from './readChronicle.ts'
@@ -29,8 +33,12 @@ export type SurveyedMember = {
 
 export type Survey = {
   component: Hex
-  /** Of the newest verified commit; 0 before the first. */
+  /** The current one: the committee of `members` decides in it. */
   epoch: bigint
+  committeeHash: Hex
+  /** The component's last word, where it has retired: then nothing is decided any more. */
+  retirement: RetirementMarker | null
+  /** Of the newest verified commit; 0 before the first. */
   height: bigint
   commitDigest: Hex
   quorum: number
@@ -64,7 +72,8 @@ type Seen = { url: string; log: LogReader; status: MemberStatus; newest: Verifie
 
 /**
  * Asks each of `logs` how its member does, and verifies what can be: its checkpoint by the member's note key, its newest
- * commit by the certificate, all of them against each other and against the chain's head. Never throws for a member.
+ * commit by the certificate of its epoch's committee, all of them against each other and against the chain's head. Never
+ * throws for a member. The committee surveyed is the newest that the logs lead to.
  *
  * @param options.head the component's newest head on its home chain; undefined where nobody registered it.
  */
@@ -72,13 +81,24 @@ export async function surveyCommittee(
   { logs }: { logs: readonly LogReader[] },
   { chronicle, head }: { chronicle: Chronicle; head: Head | undefined },
 ): Promise<Survey> {
-  const { component, signers } = chronicle
+  const { component, origin } = chronicle
+  const alarms: string[] = []
+  const lies = new Map<LogReader, string>()
+  const lookAt = (epochs: Epochs): Promise<Looked[]> =>
+    Promise.all(logs.map((log) => look(log, { epochs, origin, lie: lies.get(log) })))
+  let epochs = await followEach(logs, createEpochs(chronicle), { lies, alarms })
+  let looked = await lookAt(epochs)
+  // A rotation between the two questions would make whoever has decided it look faulty.
+  const followed = await followEach(logs, epochs, { lies, alarms })
+  if (followed !== epochs) {
+    epochs = followed
+    looked = await lookAt(epochs)
+  }
+  const { signers, committeeHash } = currentCommittee(epochs)
   const unusable: Survey['unusable'] = []
   const seats = new Map<Hex, Seen>()
   const faults = new Map<Hex, { url: string; reason: string; status: MemberStatus }>()
-  const alarms: string[] = []
 
-  const looked = await Promise.all(logs.map((log) => look(log, chronicle)))
   for (const found of looked) {
     const { url } = found
     if ('unusable' in found) unusable.push({ url, reason: found.unusable })
@@ -99,7 +119,7 @@ export async function surveyCommittee(
     const { commit, digest } = each.newest!
     for (const reference of byHeight().filter(({ status }) => status.signer !== each.status.signer)) {
       if (heightOf(reference) < commit.height) continue
-      const known = await readVerified(reference, commit.height, chronicle)
+      const known = await readVerified(reference, commit.height, epochs)
       if (typeof known === 'string') {
         fault(reference, known)
         continue
@@ -112,9 +132,18 @@ export async function surveyCommittee(
       break
     }
   }
+  if (head !== undefined) {
+    const anchored = committeeOf(epochs, head.epoch)
+    if (anchored !== undefined && anchored.committeeHash !== head.committeeHash) {
+      alarms.push(`the committee of epoch ${head.epoch} is not the one that the chain holds`)
+    }
+    if (anchored === undefined) {
+      alarms.push(`the chain holds a head of epoch ${head.epoch}, to which no log that was given leads`)
+    }
+  }
   if (head !== undefined && head.height > 0n) {
     for (const each of byHeight().filter((one) => heightOf(one) >= head.height)) {
-      const anchored = await readVerified(each, head.height, chronicle)
+      const anchored = await readVerified(each, head.height, epochs)
       if (typeof anchored === 'string') fault(each, anchored)
       else if (anchored.commit.logRoot !== head.logRoot || anchored.commit.logSize !== head.logSize) {
         alarms.push(`height ${head.height} of ${each.url} is certified and is not what the chain holds`)
@@ -142,7 +171,9 @@ export async function surveyCommittee(
   const quorum = quorumOf(signers.length)
   return {
     component,
-    epoch: newest?.commit.epoch ?? 0n,
+    epoch: currentCommittee(epochs).epoch,
+    committeeHash,
+    retirement: epochs.retirement,
     height,
     commitDigest: newest?.digest ?? ZERO_BYTES32,
     quorum,
@@ -169,7 +200,43 @@ function describeAnchor(head: Head, newest: VerifiedCommit | undefined): Anchor 
 
 type Looked = Seen | { url: string; unusable: string } | { url: string; fault: string; status: MemberStatus }
 
-async function look(log: LogReader, chronicle: Chronicle): Promise<Looked> {
+/** As far as any of `logs` leads. Each is followed by itself, so that what one of them makes up is seen. */
+async function followEach(
+  logs: readonly LogReader[],
+  known: Epochs,
+  { lies, alarms }: { lies: Map<LogReader, string>; alarms: string[] },
+): Promise<Epochs> {
+  const walks = await Promise.all(
+    logs.map(async (log): Promise<{ log: LogReader; epochs: Epochs }> => {
+      try {
+        return { log, epochs: await followEpochs({ logs: [log] }, known) }
+      } catch (error) {
+        if (!(error instanceof CoalitionError)) throw error
+        if (error instanceof EpochUnprovenError) lies.set(log, error.message)
+        return { log, epochs: known }
+      }
+    }),
+  )
+  let longest = { log: undefined as LogReader | undefined, epochs: known }
+  for (const walk of walks) {
+    for (const [index, { epoch, end }] of walk.epochs.committees.entries()) {
+      const other = longest.epochs.committees[index]?.end
+      if (end === null || other == null || end.digest === other.digest) continue
+      alarms.push(
+        `epoch ${epoch} ended with commit ${end.digest} at ${walk.log.url} and ${other.digest} at ${longest.log?.url}, both certified`,
+      )
+      break
+    }
+    if (endCount(walk.epochs) > endCount(longest.epochs)) longest = walk
+  }
+  return longest.epochs
+}
+
+const endCount = ({ committees }: Epochs): number => committees.filter(({ end }) => end !== null).length
+
+type LookOptions = { epochs: Epochs; origin: string; lie: string | undefined }
+
+async function look(log: LogReader, { epochs, origin, lie }: LookOptions): Promise<Looked> {
   const { url } = log
   let status: MemberStatus
   let note: Uint8Array
@@ -181,21 +248,23 @@ async function look(log: LogReader, chronicle: Chronicle): Promise<Looked> {
     if (!(error instanceof CoalitionError)) throw error
     return { url, unusable: error.message }
   }
-  if (status.component !== chronicle.component) return { url, unusable: `it is of component ${status.component}` }
-  const member = chronicle.members.find(({ signer }) => signer === status.signer)
-  if (member === undefined) return { url, unusable: `${status.signer} has no seat in the committee` }
+  if (status.component !== epochs.component) return { url, unusable: `it is of component ${status.component}` }
+  const { members, epoch } = currentCommittee(epochs)
+  const member = members.find(({ signer }) => signer === status.signer)
+  if (member === undefined) return { url, unusable: `${status.signer} has no seat in the committee of epoch ${epoch}` }
   const broken = (fault: string): Looked => ({ url, fault, status })
+  if (lie !== undefined) return broken(lie)
   const seen: Seen = { url, log, status, newest: undefined }
   if (status.height > 0n) {
-    const newest = await readVerified(seen, status.height, chronicle)
+    const newest = await readVerified(seen, status.height, epochs)
     if (typeof newest === 'string') return broken(newest)
     if (newest.digest !== status.commitDigest) return broken('it names another commit than it serves')
     seen.newest = newest
   }
   if (member.noteKey === undefined) return seen
   try {
-    const key = { name: chronicle.origin, algorithm: 'ed25519', publicKey: fromHex(member.noteKey) } as const
-    const { size, root } = verifyCheckpoint({ note, origin: chronicle.origin, verifiers: [createNoteVerifier(key)] })
+    const key = { name: origin, algorithm: 'ed25519', publicKey: fromHex(member.noteKey) } as const
+    const { size, root } = verifyCheckpoint({ note, origin, verifiers: [createNoteVerifier(key)] })
     const logSize = seen.newest?.commit.logSize ?? 0n
     if (size > logSize) return broken(`its checkpoint is of ${size} entries and its newest commit of ${logSize}`)
     if (size === logSize && seen.newest !== undefined && toHex(root) !== seen.newest.commit.logRoot) {
@@ -213,12 +282,12 @@ async function look(log: LogReader, chronicle: Chronicle): Promise<Looked> {
 async function readVerified(
   { log }: Pick<Seen, 'log'>,
   height: bigint,
-  { component, signers }: Chronicle,
+  epochs: Epochs,
 ): Promise<VerifiedCommit | string> {
   try {
     const { commit, certificate } = await log.readCommit(height)
-    if (commit.component !== component || commit.height !== height) return `height ${height} is another commit`
-    return verifyCertificate({ commit, certificate, signers })
+    if (commit.component !== epochs.component || commit.height !== height) return `height ${height} is another commit`
+    return verifyCommit(epochs, { commit, certificate })
   } catch (error) {
     if (!(error instanceof CoalitionError)) throw error
     return error instanceof LogUnreachableError ? 'it stopped answering' : error.message

@@ -5,7 +5,8 @@ import type { Head } from '../../chain/head.ts'
 import { createLogReader } from '../../client/logReader.ts'
 import { readChronicle } from '../../client/readChronicle.ts'
 import { type Anchor, type Survey, type SurveyedMember, surveyCommittee } from '../../client/surveyCommittee.ts'
-import { print } from '../output.ts'
+import { ComponentRetiredError } from '../../protocol/wire/next.ts'
+import { print, toJsonText } from '../output.ts'
 
 type StatusOptions = { member: string[]; rpc: string; json?: boolean }
 
@@ -23,8 +24,9 @@ export const statusCommand = (): Command =>
       'after',
       `
 Heights, checkpoints and the anchor are verified here; the rest (drops, peers, what waits) is each member's word.
-A member that no --member answers for counts as silent.
-Exit status: 0 a quorum votes and nothing contradicts, 1 no quorum or an alarm, 2 unusable input.
+The committee is the newest that the members' logs lead to from the one that the config names, each rotation certified by
+the committee before it. A member of it that no --member answers for counts as silent.
+Exit status: 0 a quorum votes and nothing contradicts, 1 no quorum, an alarm or a retired component, 2 unusable input.
 Example:
   coalition status coalition.json --member http://127.0.0.1:4100 http://127.0.0.1:4101 --rpc http://127.0.0.1:8545`,
     )
@@ -42,12 +44,16 @@ async function showStatus(config: string, { member, rpc, json }: StatusOptions):
   const survey = await surveyCommittee({ logs }, { chronicle, head })
   print(survey, { json, text: describeSurvey })
   if (survey.margin < 0 || survey.alarms.length > 0) process.exitCode = 1
+  if (survey.retirement !== null) throw new ComponentRetiredError(survey.retirement)
 }
 
 const describeSurvey = (survey: Survey): string =>
   [
     `component ${survey.component}`,
     `height    ${survey.height} in epoch ${survey.epoch}, commit ${survey.commitDigest}`,
+    ...(survey.retirement === null
+      ? []
+      : [`retired   its successor: ${survey.retirement.successor}; reason: ${toJsonText(survey.retirement.reason)}`]),
     `quorum    ${survey.quorum} of ${survey.members.length}; ${survey.responsive} vote, margin ${survey.margin}`,
     `anchored  ${survey.anchor === null ? 'nothing: nobody registered this component' : describeAnchor(survey.anchor)}`,
     ...survey.members.map(describeMember),

@@ -7,12 +7,24 @@ import { decodeMemberStatus, encodeMemberStatus, MalformedStatusError } from '..
 import type { Chronicle } from '../../client/readChronicle.ts'
 import { type Standing, surveyCommittee } from '../../client/surveyCommittee.ts'
 import { encodeLogOrigin } from '../../protocol/log/logOrigin.ts'
-import { createCertificate } from '../../protocol/wire/certificate.ts'
-import { deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
-import { encodeEnvelope } from '../../protocol/wire/envelope.ts'
+import { type Certificate, createCertificate } from '../../protocol/wire/certificate.ts'
+import { type Commit, deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
+import { deriveCommitteeHash } from '../../protocol/wire/committee.ts'
+import { encodeEnvelope, signEnvelope } from '../../protocol/wire/envelope.ts'
+import { encodeGovernanceCommand, type GovernanceCommand } from '../../protocol/wire/governance.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import { createCheckpointer } from '../../workers/member/checkpointer.ts'
-import { component, createEnvelope, members, signers, startCommittee } from '../workers/member/chronicle-of-tests.ts'
+import { createTestMembers } from '../protocol/wire/members.ts'
+import {
+  component,
+  createEnvelope,
+  createTestDir,
+  members,
+  signers,
+  startCommittee,
+  startTestMember,
+  submitter,
+} from '../workers/member/chronicle-of-tests.ts'
 import { serve } from '../workers/member/serve.ts'
 
 const origin = encodeLogOrigin(component)
@@ -30,7 +42,7 @@ const until = async (isTrue: () => boolean): Promise<void> => {
 
 /** A committee that decided two heights, each member's log served and read over HTTP. */
 async function startServed() {
-  const { running, stop } = await startCommittee()
+  const { running, network, stop } = await startCommittee()
   for (const sequence of [1n, 2n]) {
     await running[0]!.driver.submit(encodeEnvelope(createEnvelope(sequence, [`{"n":${sequence}}`])))
   }
@@ -45,19 +57,25 @@ async function startServed() {
     await Promise.all(servers.map((server) => server.close()))
     stop()
   }
-  return { running, servers, logs, close }
+  return { running, network, servers, logs, close }
 }
 
 const standings = ({ members: all }: { members: readonly { standing: Standing }[] }): Standing[] =>
   all.map(({ standing }) => standing)
 
+/** A certificate by all of the first committee: more than a third of it is Byzantine. */
+function certify(commit: Commit): Certificate {
+  const digest = derivePrecommitDigest({ commitDigest: deriveCommitDigest(commit), round: 0 })
+  const signatures = new Map(members.map(({ signer, secretKey }) => [signer, signDigest(digest, secretKey)]))
+  return createCertificate({ round: 0, signers, signatures })
+}
+
 /** A head as the chain would hold it after anchoring the commit of `height`. */
 async function headOf(log: LogReader, height: bigint, over: Partial<Head> = {}): Promise<Head> {
   const { commit } = await log.readCommit(height)
   const { logSize, logRoot, state, timestampMs, epoch } = commit
-  const committeeHash = component
   return {
-    committeeHash,
+    committeeHash: deriveCommitteeHash(chronicle.members),
     epoch,
     height,
     logSize,
@@ -127,14 +145,8 @@ test('two certified commits of one height, and a certified one that the chain do
   const { logs, close } = await startServed()
   const record = await logs[3]!.readCommit(2n)
   const commit = { ...record.commit, timestampMs: record.commit.timestampMs + 1n }
+  const certificate = certify(commit)
   const commitDigest = deriveCommitDigest(commit)
-  const signatures = new Map(
-    members.map(({ signer, secretKey }) => [
-      signer,
-      signDigest(derivePrecommitDigest({ commitDigest, round: 0 }), secretKey),
-    ]),
-  )
-  const certificate = createCertificate({ round: 0, signers, signatures })
   const fork: LogReader = {
     ...logs[3]!,
     readCommit: async (height) => (height === 2n ? { ...record, commit, certificate } : logs[3]!.readCommit(height)),
@@ -167,6 +179,97 @@ test('a member whose certificate does not hold is faulty, and nobody speaks for 
   assert.match(survey.unusable[0]!.reason, /did not sign its checkpoint/)
   assert.match(survey.unusable[1]!.reason, /another URL answers for/)
   await close()
+})
+
+/** Approves `command` with the keys of a quorum of the first committee. */
+async function govern({ running }: Awaited<ReturnType<typeof startServed>>, command: GovernanceCommand) {
+  for (const { signer, secretKey } of members.slice(0, 3)) {
+    const commands = [encodeGovernanceCommand(command)]
+    const envelope = signEnvelope({ component, submitter: signer, sequence: 1n, commands }, secretKey)
+    await running[0]!.driver.submit(encodeEnvelope(envelope))
+  }
+}
+
+test('after a rotation the members that decide now are surveyed, and one that left has no seat', async () => {
+  const served = await startServed()
+  const { running, network, logs, close } = served
+  const key = createTestMembers(9).find(({ signer }) => signer !== submitter.signer && !signers.includes(signer))!
+  const added = await startTestMember({ index: 4, dir: createTestDir(), transport: network.connect(4), key })
+  const unlocked = unlockKey(key.secretKey)
+  const server = await serve(added, createCheckpointer({ key: unlocked, origin, log: () => added.replica.state().log }))
+  const second = [...keys.slice(1), unlocked].map(({ signer, noteKey }) => ({ signer, noteKey }))
+  second.sort((a, b) => (a.signer < b.signer ? -1 : 1))
+  await govern(served, { kind: 'approveRotation', newEpoch: 1n, members: second })
+  await until(() =>
+    [...running, added].every(({ replica, driver }) => replica.state().epoch === 1n && driver.status().isJoined),
+  )
+  await running[1]!.driver.submit(encodeEnvelope(createEnvelope(3n, ['{"n":3}'])))
+  await until(() => [...running, added].every(({ replica }) => replica.state().sequences.get(submitter.signer) === 3n))
+  const all = [...logs, createLogReader({ url: server.url })]
+  // The head that the rotation itself anchored, and one of the new epoch.
+  const { commit: end } = await logs[0]!.readEpochEnd(0n)
+  const committeeHash = deriveCommitteeHash(second)
+  for (const height of [end.height, end.height + 1n]) {
+    const head = await headOf(logs[0]!, height, { epoch: 1n, committeeHash })
+    const survey = await surveyCommittee({ logs: all }, { chronicle, head })
+    assert.deepEqual([survey.epoch, survey.committeeHash, survey.alarms], [1n, committeeHash, []])
+    assert.deepEqual(
+      survey.members.map(({ signer }) => signer),
+      second.map(({ signer }) => signer),
+    )
+    assert.deepEqual(standings(survey), ['atWork', 'atWork', 'atWork', 'atWork'])
+    assert.match(survey.unusable[0]!.reason, /has no seat in the committee of epoch 1/)
+  }
+  const other = await headOf(logs[0]!, end.height, { epoch: 1n })
+  assert.match(
+    (await surveyCommittee({ logs: all }, { chronicle, head: other })).alarms[0]!,
+    /committee of epoch 1 is not/,
+  )
+  const ahead = await headOf(logs[0]!, end.height, { epoch: 2n, committeeHash })
+  assert.match((await surveyCommittee({ logs: all }, { chronicle, head: ahead })).alarms[0]!, /a head of epoch 2/)
+  const liar: LogReader = {
+    ...logs[1]!,
+    readEpochEnd: async (epoch) => {
+      const record = await logs[1]!.readEpochEnd(epoch)
+      return { ...record, commit: { ...record.commit, timestampMs: 1n } }
+    },
+  }
+  const lied = await surveyCommittee({ logs: [...all.slice(2), liar] }, { chronicle, head: undefined })
+  const shown = lied.members.find(({ signer }) => signer === signers[1])!
+  assert.equal(shown.standing, 'faulty')
+  assert.match(shown.reason!, /does not show what ended epoch 0/)
+  await server.close()
+  added.kill()
+  await close()
+})
+
+test('two certified ends of one epoch are an alarm', async () => {
+  const served = await startServed()
+  const { logs, close } = served
+  const second = keys.slice(0, 3).map(({ signer, noteKey }) => ({ signer, noteKey }))
+  await govern(served, { kind: 'approveRotation', newEpoch: 1n, members: second })
+  await until(() => served.running.every(({ replica }) => replica.state().epoch === 1n))
+  const record = await logs[0]!.readEpochEnd(0n)
+  const commit = { ...record.commit, timestampMs: record.commit.timestampMs + 1n }
+  const fork: LogReader = {
+    ...logs[0]!,
+    readEpochEnd: async (epoch) =>
+      epoch === 0n ? { ...record, commit, certificate: certify(commit) } : logs[0]!.readEpochEnd(epoch),
+  }
+  const survey = await surveyCommittee({ logs: [logs[1]!, fork] }, { chronicle, head: undefined })
+  assert.match(survey.alarms[0]!, /^epoch 0 ended with commit .+, both certified$/)
+  await close()
+})
+
+test('a retired component’s last word stands in its survey', async () => {
+  const served = await startServed()
+  const successor = `0x${'5c'.repeat(32)}` as const
+  await govern(served, { kind: 'approveRetirement', epoch: 0n, successor, reason: 'replaced' })
+  await until(() => served.running.every(({ replica }) => replica.state().governance.retirement !== null))
+  const survey = await surveyCommittee({ logs: served.logs }, { chronicle, head: undefined })
+  assert.deepEqual([survey.retirement?.successor, survey.retirement?.reason], [successor, 'replaced'])
+  assert.equal(survey.retirement?.effectiveHeight, survey.height)
+  await served.close()
 })
 
 test('decodeMemberStatus: gives back what was encoded, and refuses everything beyond its bounds', async () => {

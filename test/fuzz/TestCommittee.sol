@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Commit} from "../../contracts/types/Commit.sol";
 import {Head} from "../../contracts/types/Head.sol";
 import {VM} from "./Vm.sol";
@@ -29,10 +30,23 @@ struct Draft {
     bytes next;
 }
 
+/// @notice A member whose secret key is known, and one nonce that it uses for everything: a signature is then a product
+/// and a sum, where a fresh nonce would take a multiplication on the curve, most of a run's time. It gives the key away.
+struct Member {
+    address account;
+    uint256 r;
+    /// r · secretKey modulo the order.
+    uint256 rKey;
+    uint256 nonceInverse;
+    /// Of the nonce's point: 1 where its y is odd.
+    uint256 parity;
+}
+
 /// @title TestCommittees
 /// @notice Members whose secret keys are known, and the typed data that they sign, written from spec §4 and §5.1 and
 /// apart from the contracts' own hashing.
 abstract contract TestCommittees {
+    uint256 private constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
     bytes32 internal constant DOMAIN_SEPARATOR = keccak256(
         abi.encode(
             keccak256("EIP712Domain(string name,string version)"),
@@ -40,30 +54,40 @@ abstract contract TestCommittees {
             keccak256(bytes("1"))
         )
     );
-    string private constant COMMIT_TYPE =
-        "Commit(bytes32 component,uint64 epoch,uint64 height,bytes32 body,uint64 logSize,bytes32 logRoot,bytes32 state,uint64 timestampMs,bool anchor,bytes32 next)";
+    bytes32 private constant COMMIT_TYPEHASH = keccak256(
+        "Commit(bytes32 component,uint64 epoch,uint64 height,bytes32 body,uint64 logSize,bytes32 logRoot,bytes32 state,uint64 timestampMs,bool anchor,bytes32 next)"
+    );
+    bytes32 private constant PRECOMMIT_TYPEHASH = keccak256(
+        "Precommit(Commit commit,uint32 round)Commit(bytes32 component,uint64 epoch,uint64 height,bytes32 body,uint64 logSize,bytes32 logRoot,bytes32 state,uint64 timestampMs,bool anchor,bytes32 next)"
+    );
 
     /// @dev In ascending order of address, so that any run of it is a committee.
-    uint256[POOL_COUNT] internal secretKeys;
-    address[POOL_COUNT] internal addresses;
+    Member[POOL_COUNT] internal members;
 
     constructor() {
         for (uint256 i = 0; i < POOL_COUNT; ++i) {
-            uint256 secretKey = uint256(keccak256(abi.encode("member", i))) >> 1;
-            address account = VM.addr(secretKey);
+            Member memory member = _createMember(uint256(keccak256(abi.encode("member", i))) >> 1);
             uint256 place = i;
-            for (; place > 0 && addresses[place - 1] > account; --place) {
-                addresses[place] = addresses[place - 1];
-                secretKeys[place] = secretKeys[place - 1];
+            for (; place > 0 && members[place - 1].account > member.account; --place) {
+                members[place] = members[place - 1];
             }
-            addresses[place] = account;
-            secretKeys[place] = secretKey;
+            members[place] = member;
         }
+    }
+
+    /// @dev s = (z + r · key) / nonce, so that one signature, whose key is known, tells its nonce.
+    function _createMember(uint256 secretKey) private view returns (Member memory) {
+        bytes32 digest = keccak256("any");
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(secretKey, digest);
+        uint256 rKey = mulmod(uint256(r), secretKey, ORDER);
+        uint256 sum = addmod(uint256(digest), rKey, ORDER);
+        uint256 nonceInverse = mulmod(uint256(s), Math.invModPrime(sum, ORDER), ORDER);
+        return Member(VM.addr(secretKey), uint256(r), rKey, nonceInverse, v - 27);
     }
 
     function _signersOf(Seats memory seats) internal view returns (address[] memory signers) {
         signers = new address[](seats.count);
-        for (uint256 i = 0; i < seats.count; ++i) signers[i] = addresses[seats.first + i];
+        for (uint256 i = 0; i < seats.count; ++i) signers[i] = members[seats.first + i].account;
     }
 
     function _hashSeats(Seats memory seats) internal view returns (bytes32) {
@@ -84,7 +108,7 @@ abstract contract TestCommittees {
     }
 
     function _hashCommit(Commit memory commit) internal pure returns (bytes32) {
-        return keccak256(abi.encode(keccak256(bytes(COMMIT_TYPE)), commit));
+        return keccak256(abi.encode(COMMIT_TYPEHASH, commit));
     }
 
     function _precommitDigest(Commit memory commit, uint32 round) internal pure returns (bytes32) {
@@ -92,11 +116,8 @@ abstract contract TestCommittees {
     }
 
     function _precommitDigestIn(bytes32 domain, Commit memory commit, uint32 round) internal pure returns (bytes32) {
-        bytes32 typehash = keccak256(abi.encodePacked("Precommit(Commit commit,uint32 round)", COMMIT_TYPE));
-        return
-            keccak256(
-                abi.encodePacked("\x19\x01", domain, keccak256(abi.encode(typehash, _hashCommit(commit), round)))
-            );
+        bytes32 precommit = keccak256(abi.encode(PRECOMMIT_TYPEHASH, _hashCommit(commit), round));
+        return keccak256(abi.encodePacked("\x19\x01", domain, precommit));
     }
 
     function _hashRotation(
@@ -120,23 +141,31 @@ abstract contract TestCommittees {
         return keccak256(abi.encode(typehash, component, successor, effectiveHeight, keccak256(bytes(reason))));
     }
 
-    /// @return signature 64 bytes (EIP-2098).
-    function _sign(uint256 member, bytes32 digest) internal view returns (bytes memory signature) {
-        (uint8 v, bytes32 r, bytes32 s) = VM.sign(secretKeys[member], digest);
-        return abi.encodePacked(r, uint256(s) | (uint256(v - 27) << 255));
+    /// @return vs The second word of a signature (EIP-2098); the first is the member's r.
+    function _sign(Member storage member, bytes32 digest) internal view returns (uint256 vs) {
+        vs = mulmod(member.nonceInverse, addmod(uint256(digest), member.rKey, ORDER), ORDER);
+        bool isHigh = vs > ORDER / 2;
+        if (isHigh) vs = ORDER - vs;
+        if (isHigh != (member.parity == 1)) vs |= 1 << 255;
     }
 
-    function _signatures(Seats memory seats, uint256 signers, bytes32 digest) internal view returns (bytes memory all) {
+    function _signatures(Seats memory seats, uint256 signers, bytes32 digest) internal view returns (bytes memory) {
+        uint256[] memory words = new uint256[](2 * _popcount(signers));
+        uint256 count = 0;
         for (uint256 i = 0; i < seats.count; ++i) {
-            if ((signers >> i) & 1 == 1) all = bytes.concat(all, _sign(seats.first + i, digest));
+            if ((signers >> i) & 1 == 0) continue;
+            Member storage member = members[seats.first + i];
+            words[count++] = member.r;
+            words[count++] = _sign(member, digest);
         }
+        return abi.encodePacked(words);
     }
 
     function _absentees(Seats memory seats, uint256 signers) internal view returns (address[] memory absentees) {
         absentees = new address[](seats.count - _popcount(signers));
         uint256 count = 0;
         for (uint256 i = 0; i < seats.count; ++i) {
-            if ((signers >> i) & 1 == 0) absentees[count++] = addresses[seats.first + i];
+            if ((signers >> i) & 1 == 0) absentees[count++] = members[seats.first + i].account;
         }
     }
 
@@ -185,13 +214,11 @@ abstract contract TestCommittees {
 
     function _packCertificate(Draft memory draft) private view returns (bytes memory packed) {
         Seats memory seats = draft.seats;
-        uint256 bitmapSizeBytes = (seats.count + 7) / 8;
-        for (uint256 i = bitmapSizeBytes; i > 0; --i) {
-            packed = bytes.concat(packed, bytes1(uint8(draft.signers >> (8 * (i - 1)))));
+        // Seven members at most, so the bitmap is one byte.
+        packed = bytes.concat(bytes1(uint8(draft.signers)), _signatures(seats, draft.signers, draft.signed));
+        for (uint256 i = 0; i < seats.count; ++i) {
+            if ((draft.signers >> i) & 1 == 0) packed = bytes.concat(packed, bytes20(members[seats.first + i].account));
         }
-        packed = bytes.concat(packed, _signatures(seats, draft.signers, draft.signed));
-        address[] memory absentees = _absentees(seats, draft.signers);
-        for (uint256 i = 0; i < absentees.length; ++i) packed = bytes.concat(packed, bytes20(absentees[i]));
     }
 
     function _popcount(uint256 bits) internal pure returns (uint256 count) {

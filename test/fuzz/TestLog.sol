@@ -4,8 +4,11 @@ pragma solidity 0.8.37;
 /// @notice A log whose leaves follow from a salt, with each complete subtree remembered once it was hashed.
 struct TestLog {
     bytes32 salt;
-    mapping(uint256 level => mapping(uint256 index => bytes32 node)) nodes;
+    mapping(uint256 place => bytes32 node) nodes;
 }
+
+// No leaf, where a log is asked for with one rewritten.
+uint256 constant NONE = type(uint256).max;
 
 using TestLogs for TestLog global;
 
@@ -18,14 +21,21 @@ library TestLogs {
 
     /// @return MTH(D[0:size]), §2.1.1.
     function root(TestLog storage log, uint256 size) internal returns (bytes32) {
-        return _range(log, 0, size);
+        return _range(log, 0, size, NONE);
     }
 
+    /// @return The same, of the log whose leaf `rewritten` is another.
+    function rewrittenRoot(TestLog storage log, uint256 size, uint256 rewritten) internal returns (bytes32) {
+        return _range(log, 0, size, rewritten);
+    }
+
+    /// @param rewritten The leaf that is another; `NONE` for the log as it is.
     /// @return proof PROOF(oldSize, D[0:newSize]), §2.1.4.1; `oldSize` is positive and at most `newSize`.
     function proveConsistency(
         TestLog storage log,
         uint256 oldSize,
-        uint256 newSize
+        uint256 newSize,
+        uint256 rewritten
     ) internal returns (bytes32[] memory proof) {
         bytes32[] memory topDown = new bytes32[](64);
         uint256 count = 0;
@@ -34,17 +44,32 @@ library TestLogs {
         while (oldSize != newSize) {
             uint256 half = _half(newSize);
             if (oldSize <= half) {
-                topDown[count++] = _range(log, from + half, newSize - half);
+                topDown[count++] = _range(log, from + half, newSize - half, rewritten);
                 newSize = half;
             } else {
-                topDown[count++] = _range(log, from, half);
+                topDown[count++] = _range(log, from, half, rewritten);
                 isWhole = false;
                 from += half;
                 oldSize -= half;
                 newSize -= half;
             }
         }
-        if (!isWhole) topDown[count++] = _range(log, from, newSize);
+        if (!isWhole) topDown[count++] = _range(log, from, newSize, rewritten);
+        return _reversed(topDown, count);
+    }
+
+    /// @return proof What would show that a log of `size` leaves extends itself: its complete subtrees, the last first,
+    /// or nothing where it is one.
+    function proveNoGrowth(TestLog storage log, uint256 size) internal returns (bytes32[] memory proof) {
+        if (size & (size - 1) == 0) return proof;
+        bytes32[] memory topDown = new bytes32[](64);
+        uint256 count = 0;
+        uint256 from = 0;
+        for (uint256 half = _half(size); half > 0; half /= 2) {
+            if (size & half == 0) continue;
+            topDown[count++] = _range(log, from, half, NONE);
+            from += half;
+        }
         return _reversed(topDown, count);
     }
 
@@ -60,10 +85,10 @@ library TestLogs {
         while (size > 1) {
             uint256 half = _half(size);
             if (index < half) {
-                topDown[count++] = _range(log, from + half, size - half);
+                topDown[count++] = _range(log, from + half, size - half, NONE);
                 size = half;
             } else {
-                topDown[count++] = _range(log, from, half);
+                topDown[count++] = _range(log, from, half, NONE);
                 from += half;
                 index -= half;
                 size -= half;
@@ -73,19 +98,21 @@ library TestLogs {
     }
 
     /// @dev MTH(D[from:from + size]), where `from` is a multiple of the power of two that `size` does not exceed.
-    function _range(TestLog storage log, uint256 from, uint256 size) private returns (bytes32) {
-        if (size & (size - 1) != 0) {
-            uint256 half = _half(size);
-            return _hashNode(_range(log, from, half), _range(log, from + half, size - half));
+    function _range(TestLog storage log, uint256 from, uint256 size, uint256 rewritten) private returns (bytes32 node) {
+        bool isWhole = size & (size - 1) == 0;
+        bool isRewritten = from <= rewritten && rewritten < from + size;
+        uint256 place = (size << 128) | from;
+        if (isWhole && !isRewritten) {
+            node = log.nodes[place];
+            if (node != 0) return node;
         }
-        bytes32 known = log.nodes[size][from];
-        if (known != 0) return known;
-        bytes32 node =
-            size == 1
-                ? sha256(abi.encodePacked(bytes1(0x00), leaf(log, from)))
-                : _hashNode(_range(log, from, size / 2), _range(log, from + size / 2, size / 2));
-        log.nodes[size][from] = node;
-        return node;
+        if (size == 1) {
+            node = sha256(abi.encodePacked(bytes1(0x00), isRewritten ? bytes("rewritten") : leaf(log, from)));
+        } else {
+            uint256 half = _half(size);
+            node = _hashNode(_range(log, from, half, rewritten), _range(log, from + half, size - half, rewritten));
+        }
+        if (isWhole && !isRewritten) log.nodes[place] = node;
     }
 
     function _hashNode(bytes32 left, bytes32 right) private pure returns (bytes32) {

@@ -12,12 +12,16 @@ export default defineConfig({
   },
   test: {
     solidity: {
-      fuzz: { runs: Number(process.env.FUZZ_RUNS ?? 32), ...seed() },
+      fuzz: { runs: Number(process.env.FUZZ_RUNS ?? 256), ...seed() },
       invariant: {
-        runs: Number(process.env.FUZZ_RUNS ?? 32),
+        runs: Number(process.env.FUZZ_RUNS ?? 256),
         depth: Number(process.env.FUZZ_DEPTH ?? 64),
         // The driver itself reverts where an honest call is refused.
         failOnRevert: true,
+        // Actions take seeds alone, and words seen on the chain make no better ones.
+        dictionaryWeight: 0,
+        includeStorage: false,
+        includePushBytes: false,
         failurePersistDir: './cache/fuzz/failures',
       },
     },

@@ -1,9 +1,10 @@
 import { CoalitionError } from '../protocol/errors.ts'
 import { decodeEntryBundle } from '../protocol/log/entryBundle.ts'
 import { type ProofPlan, planConsistency, planInclusion } from '../protocol/log/proofPlan.ts'
-import { TILE_WIDTH } from '../protocol/log/tile.ts'
+import { cutTile, TILE_WIDTH, type Tile } from '../protocol/log/tile.ts'
 import { bundleOf, type EntryBundle, encodeTilePath } from '../protocol/log/tilePath.ts'
 import { completeFromTiles, tilesOf } from '../protocol/log/tileProof.ts'
+import { HASH_SIZE_BYTES } from '../protocol/log/treeHash.ts'
 import { type CommitRecord, decodeCommitRecord } from '../protocol/wire/commitRecord.ts'
 import { decodeMemberStatus, type MemberStatus } from './memberStatus.ts'
 
@@ -11,6 +12,7 @@ const READ_TIMEOUT_MS = 10_000
 const POLL_MS = 100
 /** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves; a snapshot is not larger. */
 const BODY_SIZE_MAX_BYTES = TILE_WIDTH * (65_535 + 2)
+const TILE_SIZE_MAX_BYTES = TILE_WIDTH * HASH_SIZE_BYTES
 /** A commit with 256 signatures, a status that names 256 peers: the largest text. */
 const TEXT_SIZE_MAX_BYTES = 1 << 16
 
@@ -143,6 +145,9 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       }
       return BigInt(text)
     },
+    /** The hashes of a tile, one behind the other, as claimed. @throws {TileLengthError} they are fewer, or no hashes. */
+    readTile: async (tile: Tile): Promise<Uint8Array> =>
+      cutTile(await readBytes(encodeTilePath(tile), TILE_SIZE_MAX_BYTES), tile.width),
     /**
      * The up to 256 entries of the bundle in which the entry at `index` stands, as claimed and in order, from a log of `size`
      * leaves. @throws {InvalidEntryBundleError}

@@ -1,5 +1,5 @@
 import type { Hex } from '../protocol/bytes.ts'
-import type { Certificate } from '../protocol/wire/certificate.ts'
+import type { Certificate, CertifiedCommit } from '../protocol/wire/certificate.ts'
 import { type Commit, deriveCommitDigest, ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
 import { type Committee, faultyMaxOf } from './committee.ts'
@@ -44,8 +44,6 @@ export type HandshakeInput =
   | { kind: 'answerReceived'; answer: AuthenticatedAnswer }
   /** A certified commit of this epoch was decided by catching up. Where it ends the epoch, the next one is asked in anew. */
   | { kind: 'decided'; commit: Commit; certificate: Certificate }
-
-type DecidedInput = Extract<HandshakeInput, { kind: 'decided' }>
 
 export type HandshakeEffect =
   /** Sign with `signHandshake` and send to every other member. */
@@ -92,7 +90,8 @@ export function stepHandshake(state: HandshakeState, input: HandshakeInput): Tra
     }
     case 'decided': {
       const { commit, certificate } = input
-      if (isOwnSignature(state, input)) return halt(state, { height: commit.height, round: certificate.round })
+      if (isForgotten(input, { ...state.committee, stored: state.stored }))
+        return halt(state, { height: commit.height, round: certificate.round })
       const caughtUp = { ...state, height: commit.height + 1n }
       return commit.next === ZERO_BYTES32 ? join(caughtUp) : { state: caughtUp, effects: [] }
     }
@@ -106,10 +105,12 @@ function isUnknown({ height, own }: StoredVotes, message: SignedMessage): boolea
   return asked === undefined || !isSameContent(asked, message)
 }
 
-/** Whether the certificate holds a precommit of this member's that its store does not know. */
-function isOwnSignature(state: HandshakeState, { commit, certificate }: DecidedInput): boolean {
-  const { committee, stored } = state
-  const index = committee.signers.indexOf(committee.self)
+/** Whether the certificate, verified against `signers`, holds a precommit of `self` that its store does not know. */
+export function isForgotten(
+  { commit, certificate }: CertifiedCommit,
+  { signers, self, stored }: { signers: readonly Hex[]; self: Hex; stored: StoredVotes },
+): boolean {
+  const index = signers.indexOf(self)
   if (index < 0 || ((certificate.signers >> BigInt(index)) & 1n) === 0n || commit.height < stored.height) return false
   const asked = stored.own.get(ownKeyOf({ kind: 'precommit', round: certificate.round }))
   return commit.height > stored.height || asked?.commitDigest !== deriveCommitDigest(commit)

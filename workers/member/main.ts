@@ -1,9 +1,10 @@
 import { readKeystore, readKeystoreAddress } from '../../client/keystore.ts'
+import { createLogReader } from '../../client/logReader.ts'
 import { readChronicle } from '../../client/readChronicle.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
 import { chronicle as machine } from '../../modules/chronicle/machine.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
-import { readMemberSettings, readPassword } from '../runtime/config.ts'
+import { readMemberSettings, readPassword, readSyncSettings } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { runWorker } from '../runtime/runWorker.ts'
@@ -15,7 +16,12 @@ import { createRedisTransport } from './redisTransport.ts'
 import { openReplica } from './replica.ts'
 import { startServer } from './server.ts'
 import { createStatus } from './status.ts'
-import { initStore, openStore } from './store.ts'
+import { hasStore, initStore, openStore } from './store.ts'
+import { syncStore } from './sync.ts'
+import { chooseTrust } from './syncTrust.ts'
+
+/** A snapshot has up to 16 MiB: what a slow line delivers in this time is enough, and a peer's last word. */
+const SYNC_READ_TIMEOUT_MS = 30_000
 
 async function init(): Promise<void> {
   const settings = readMemberSettings()
@@ -26,6 +32,35 @@ async function init(): Promise<void> {
   const store = openStore(identity)
   store.bindParameters(chronicle.parameters)
   store.close()
+}
+
+async function sync(): Promise<void> {
+  const settings = readSyncSettings()
+  const chronicle = await readChronicle(settings.COALITION_CONFIG)
+  const { component, parameters, members } = chronicle
+  const signer = await readKeystoreAddress(settings.KEYSTORE)
+  const logger = createLogger({ name: `sync-${signer.slice(0, 10)}`, level: settings.LOG_LEVEL })
+  const trusted = await chooseTrust(settings, chronicle)
+  logger.info(trusted, 'this commit is trusted')
+  const peers = settings.SYNC_URLS.map((url) => createLogReader({ url, timeoutMs: SYNC_READ_TIMEOUT_MS }))
+  const identity = { dir: settings.STORE, component, signer, isSyncing: true }
+  if (!hasStore(identity)) initStore(identity)
+  const store = openStore(identity)
+  try {
+    const synced = await syncStore(
+      { machine, store, peers, logger, clock: { nowMs: Date.now } },
+      { component, parameters, members, self: signer, trusted },
+    )
+    if (synced === null) logger.info('no peer has anything newer than this store: nothing was changed')
+    else logger.info(synced, 'the store begins here now: the member can run')
+    // One line of data for whoever started the process.
+    const { height, epoch, logSize, url } = synced ?? {}
+    process.stdout.write(
+      `${JSON.stringify({ component, signer, isSynced: synced !== null, height: height?.toString(), epoch: epoch?.toString(), logSize: logSize?.toString(), url })}\n`,
+    )
+  } finally {
+    store.close()
+  }
 }
 
 async function run(): Promise<void> {
@@ -91,5 +126,5 @@ async function run(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ url: server.url, component, signer })}\n`)
 }
 
-/** Usage: `node workers/member/main.ts init` once, then `run`; settings as docs/operators/running.md has them. */
-await runWorker({ init, run })
+/** Usage: `node workers/member/main.ts init` or `sync` once, then `run`; settings as docs/operators/running.md has them. */
+await runWorker({ init, sync, run })

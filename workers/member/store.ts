@@ -119,6 +119,9 @@ export function initStore(options: StoreIdentity & { dir: string; isSyncing?: bo
   syncFolder(dir)
 }
 
+/** Whether there is a store in `dir`, whosever it is. */
+export const hasStore = ({ dir }: { dir: string }): boolean => existsSync(join(dir, FILE_NAME))
+
 /** A file's name is durable when its folder is. */
 function syncFolder(dir: string): void {
   const folder = openSync(dir, 'r')

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readPasswordFile } from '../../client/passwordFile.ts'
+import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 
 /** The one room where `process.env` is read. */
@@ -54,16 +55,36 @@ const MEMBER = z.object({
   HTTP_PORT: port.default(0),
 })
 
-const ANCHOR = z.object({
-  ...COMMON,
+const HOME_CHAIN = {
   /** JSON-RPC endpoints of the home chain, separated by commas. */
   RPC_URLS: urls({ max: 16 }),
   /** How many endpoints must agree; more than half of them by default. */
   RPC_AGREE_COUNT: number({ min: 1, max: 16 }).optional(),
-  /** Blocks, its own included, after which an anchor counts. */
-  CONFIRMATIONS: number({ min: 1, max: 10_000 }).default(12),
   /** A block before the component's registration, from which on events are read. */
   FROM_BLOCK: number({ min: 0, max: Number.MAX_SAFE_INTEGER }).transform(BigInt).default(0n),
+}
+
+const SYNC = MEMBER.extend({
+  ...HOME_CHAIN,
+  RPC_URLS: HOME_CHAIN.RPC_URLS.optional(),
+  /** URLs of members' logs to begin from, separated by commas. */
+  SYNC_URLS: urls({ max: 256 }),
+  /** Height and digest of a commit that the operator knows, `HEIGHT:DIGEST`. */
+  SYNC_TRUST: z
+    .string()
+    .regex(/^[1-9][0-9]{0,17}:0x[0-9a-f]{64}$/, 'not HEIGHT:DIGEST')
+    .transform((value) => {
+      const [height, digest] = value.split(':')
+      return { height: BigInt(height!), digest: digest as Hex }
+    })
+    .optional(),
+})
+
+const ANCHOR = z.object({
+  ...COMMON,
+  ...HOME_CHAIN,
+  /** Blocks, its own included, after which an anchor counts. */
+  CONFIRMATIONS: number({ min: 1, max: 10_000 }).default(12),
   /** The most that a gas may cost, tip included. */
   FEE_CAP_GWEI: number({ min: 1, max: 1_000_000 }).default(200),
   /** How long a transaction may wait before its nonce is sent again with a higher fee. */
@@ -88,10 +109,14 @@ const ATTESTATION = z.object({
 
 export type AttestationSettings = z.infer<typeof ATTESTATION>
 export type MemberSettings = z.infer<typeof MEMBER>
+export type SyncSettings = z.infer<typeof SYNC>
 export type AnchorSettings = z.infer<typeof ANCHOR>
 
 /** @throws {InvalidSettingError} */
 export const readMemberSettings = (): MemberSettings => parse(MEMBER)
+
+/** @throws {InvalidSettingError} */
+export const readSyncSettings = (): SyncSettings => parse(SYNC)
 
 /** @throws {InvalidSettingError} */
 export const readAnchorSettings = (): AnchorSettings => parse(ANCHOR)

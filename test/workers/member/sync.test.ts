@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { cpSync, rmSync } from 'node:fs'
+import { test } from 'node:test'
+import { toHex } from '../../../protocol/bytes.ts'
+import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
+import { KeyElsewhereError } from '../../../workers/member/driverErrors.ts'
+import { openStore, type StoreError } from '../../../workers/member/store.ts'
+import { StoreContradictedError, type SyncFailedError } from '../../../workers/member/syncErrors.ts'
+import { component, createEnvelope, createTestDir } from './chronicle-of-tests.ts'
+import { createSyncWorld, keys, until } from './syncWorld.ts'
+
+test('sync: a new member begins at the newest certified state, and follows and serves the log from there', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await world.start(index)
+  await world.decide(0, { heights: 9, entries: 100 })
+  const url = await world.serve(0)
+  const synced = await world.sync(4, { urls: [url], trusted: world.trust(0, 3n) })
+  assert.deepEqual([synced?.height, synced?.epoch, synced?.logSize], [8n, 0n, 800n])
+  const fifth = await world.start(4)
+  await until(() => fifth.replica.state().height === 9n)
+  await world.decide(1, { heights: 2 })
+  assert.equal(fifth.replica.state().parent, world.member(0).replica.state().parent)
+  assert.equal(fifth.store.baseHeight(), 8n)
+  const [all, own] = [world.member(0), fifth].map(({ store }) =>
+    store.readEntries({ start: 0n, end: 10_000n }).map(toHex),
+  )
+  assert.equal(own!.length, 902)
+  assert.deepEqual(own, all)
+  await world.stop()
+})
+
+test('sync: a member without what it needs cannot be missed, and votes again after it', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await world.start(index)
+  await world.decide(0, { heights: 2 })
+  world.kill(3)
+  await world.decide(0, { heights: 7, entries: 60 })
+  const url = await world.serve(0)
+  const synced = await world.sync(3, { urls: [url], trusted: world.trust(0, 8n) })
+  assert.equal(synced?.height, 8n)
+  const back = await world.start(3)
+  await until(() => back.driver.status().isJoined && back.replica.state().height === 9n)
+  world.kill(1)
+  await world.decide(0, { heights: 3 }) // three of four: its votes are needed
+  assert.ok(back.signedCount() > 0)
+  assert.deepEqual(back.faults, [])
+  await world.stop()
+})
+
+test('sync: a store that has what its peers offer stays as it is', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await world.start(index)
+  await world.decide(0, { heights: 5 })
+  world.kill(3)
+  const url = await world.serve(0)
+  assert.equal(await world.sync(3, { urls: [url], trusted: world.trust(0, 4n) }), null)
+  await world.withStore(3, (store) =>
+    assert.deepEqual([store.baseHeight(), store.readRecord(5n) !== undefined], [0n, true]),
+  )
+  await world.stop()
+})
+
+test('sync: the votes of a height that was begun go with it, once that height is behind', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2]) await world.start(index)
+  await world.decide(0, { heights: 2 })
+  world.kill(0)
+  world.kill(1)
+  const third = world.member(2)
+  void third.driver.submit(encodeEnvelope(createEnvelope(3n, ['{"alone":1}']))).catch(() => undefined)
+  await until(() => third.store.readWal().length > 0)
+  world.kill(2)
+  for (const index of [0, 1, 3]) await world.start(index)
+  await world.decide(0, { heights: 6 })
+  const urls = [await world.serve(0)]
+  assert.equal((await world.sync(2, { urls, trusted: world.trust(0, 4n) }))?.height, 8n)
+  await world.withStore(2, (store) => assert.equal(store.readWal().length, 0))
+  const back = await world.start(2)
+  world.kill(1)
+  await world.decide(0)
+  assert.deepEqual(back.faults, [])
+  await world.stop()
+})
+
+test('sync: a store whose key signed what it does not know is stopped for good', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2]) await world.start(index)
+  await world.decide(0, { heights: 1 })
+  world.kill(2)
+  const backup = createTestDir()
+  cpSync(world.dirOf(2), backup, { recursive: true })
+  await world.start(2)
+  await world.decide(0, { heights: 4 }) // three of four: each certificate holds its signature
+  world.kill(2)
+  rmSync(world.dirOf(2), { recursive: true })
+  cpSync(backup, world.dirOf(2), { recursive: true })
+  const url = await world.serve(0)
+  await assert.rejects(world.sync(2, { urls: [url], trusted: world.trust(0, 4n) }), KeyElsewhereError)
+  const identity = { dir: world.dirOf(2), component, signer: keys[2]!.signer }
+  assert.throws(() => openStore(identity), /stopped for good/)
+  await world.stop()
+})
+
+test('sync: a new store of a key that signed before is stopped, too', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2]) await world.start(index)
+  await world.decide(0, { heights: 4 })
+  world.kill(2)
+  rmSync(world.dirOf(2), { recursive: true })
+  const urls = [await world.serve(0)]
+  await assert.rejects(world.sync(2, { urls, trusted: world.trust(0, 4n) }), KeyElsewhereError)
+  await assert.rejects(world.sync(2, { urls, trusted: world.trust(0, 4n) }), /stopped for good/)
+  await world.stop()
+})
+
+test('sync: a store with another history than the trusted one is kept, and nothing is taken', async () => {
+  const [world, other] = [createSyncWorld(), createSyncWorld()]
+  for (const index of [0, 1, 2]) await world.start(index)
+  for (const index of [0, 1, 2, 3]) await other.start(index)
+  await world.decide(0, { heights: 5 })
+  await other.decide(0, { heights: 2, text: 'other' })
+  other.kill(3)
+  const urls = [await world.serve(0)]
+  const trusted = world.trust(0, 4n)
+  await assert.rejects(other.sync(3, { urls, trusted }), StoreContradictedError)
+  await assert.rejects(other.sync(3, { urls, trusted: world.trust(0, 2n) }), StoreContradictedError)
+  const kept = await other.start(3)
+  assert.equal(kept.replica.state().parent, other.member(0).replica.state().parent)
+  for (const each of [world, other]) await each.stop()
+})
+
+test('sync: nobody has a state that is as new as what is trusted', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await world.start(index)
+  await world.decide(0, { heights: 7 })
+  const urls = [await world.serve(0)]
+  await assert.rejects(
+    world.sync(4, { urls, trusted: world.trust(0, 5n) }),
+    (error: SyncFailedError) =>
+      error.code === 'SYNC_FAILED' && error.isRetryable && /of height 4, and height 5/.test(error.message),
+  )
+  const identity = { dir: world.dirOf(4), component, signer: keys[4]!.signer }
+  assert.throws(
+    () => openStore(identity),
+    (error: StoreError) => /its sync did not end/.test(error.message),
+  )
+  await world.decide(0)
+  assert.equal((await world.sync(4, { urls, trusted: world.trust(0, 5n) }))?.height, 8n)
+  openStore(identity).close()
+  await world.stop()
+})

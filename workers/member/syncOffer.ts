@@ -1,0 +1,78 @@
+import type { LogReader } from '../../client/logReader.ts'
+import { type ComponentState, listStateItems } from '../../committee/execution.ts'
+import { decodeSnapshot } from '../../committee/snapshot.ts'
+import { type Hex, toHex } from '../../protocol/bytes.ts'
+import { rootOfRange } from '../../protocol/log/treeRoot.ts'
+import type { Machine } from '../../protocol/machine.ts'
+import { type Commit, deriveCommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
+import type { CommitRecord } from '../../protocol/wire/commitRecord.ts'
+import { deriveStateRoot } from '../../protocol/wire/stateTree.ts'
+import { SnapshotTooOldError, SnapshotUnprovenError } from './syncErrors.ts'
+import type { Trust } from './syncTrust.ts'
+
+/** A commit and the state after it, as one peer has them: they belong together, and nobody has certified them yet. */
+export type Offer = { record: CommitRecord; digest: Hex; snapshot: Uint8Array }
+
+/**
+ * Reads the newest state that a peer keeps, and the commit it is of.
+ *
+ * @throws {SnapshotUnprovenError} they do not belong together, or exclude what is trusted.
+ * @throws {SnapshotTooOldError} they are older than what is trusted.
+ * @throws what the reader throws.
+ */
+export async function readOffer<State>(
+  log: LogReader,
+  { machine, component, trust }: { machine: Machine<State>; component: Hex; trust: Trust },
+): Promise<Offer> {
+  const snapshot = await log.readSnapshot('anchor')
+  const state = decode(log, { machine, snapshot })
+  const record = await log.readCommit(state.height)
+  const { commit, body } = record
+  const refuse = (reason: string): never => {
+    throw new SnapshotUnprovenError({ url: log.url, reason })
+  }
+  if (commit.component !== component) refuse(`it is of component ${commit.component}`)
+  if (body.machineVersion !== machine.version) refuse(`it is of machine version ${body.machineVersion}`)
+  const difference = findDifference(machine, { state, commit })
+  if (difference !== undefined) refuse(`its ${difference} is not that of the commit at its height`)
+  const digest = deriveCommitDigest(commit)
+  if (commit.height < trust.height) {
+    throw new SnapshotTooOldError({ url: log.url, height: commit.height, trustedHeight: trust.height })
+  }
+  if (commit.height === trust.height && digest !== trust.digest) refuse('it is another commit than the trusted one')
+  const isAfterEnd = commit.height > trust.height && trust.next !== ZERO_BYTES32 && commit.epoch === trust.epoch
+  if (commit.epoch < trust.epoch || isAfterEnd) refuse('its epoch had ended at the trusted height')
+  if (commit.logSize < trust.logSize) refuse('its log is shorter than the trusted one')
+  return { record, digest, snapshot }
+}
+
+function decode<State>(
+  { url }: LogReader,
+  { machine, snapshot }: { machine: Machine<State>; snapshot: Uint8Array },
+): ComponentState<State> {
+  try {
+    return decodeSnapshot(machine, snapshot)
+  } catch (cause) {
+    // A stranger's bytes: whatever a decoder makes of them, they are no state.
+    throw new SnapshotUnprovenError({ url, reason: 'it is no state of this component’s machine', cause })
+  }
+}
+
+/** The first part of a state that is not as `commit` left it; together they are all that the next height follows from. */
+function findDifference<State>(
+  machine: Machine<State>,
+  { state, commit }: { state: ComponentState<State>; commit: Commit },
+): string | undefined {
+  const { component, epoch, governance, log } = state
+  const isRotation = commit.next !== ZERO_BYTES32 && governance.retirement === null
+  const expected = {
+    component: [component, commit.component],
+    epoch: [epoch, isRotation ? commit.epoch + 1n : commit.epoch],
+    parent: [state.parent, deriveCommitDigest(commit)],
+    time: [state.timestampMs, commit.timestampMs],
+    'log size': [log.size, commit.logSize],
+    'log root': [toHex(rootOfRange(log)), commit.logRoot],
+    'state root': [deriveStateRoot(listStateItems(machine, state)), commit.state],
+  }
+  return Object.entries(expected).find(([, [found, committed]]) => found !== committed)?.[0]
+}

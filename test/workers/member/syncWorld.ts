@@ -24,7 +24,7 @@ import {
 import { createMemoryNetwork } from './memoryTransport.ts'
 import { serve } from './serve.ts'
 
-export const keys = createTestMembers(9).filter(({ signer }) => signer !== submitter.signer)
+export const keys = createTestMembers(16).filter(({ signer }) => signer !== submitter.signer)
 export const signersOf = (indexes: readonly number[]): Hex[] => indexes.map((index) => keys[index]!.signer)
 /** The genesis committee. */
 export const FIRST = [0, 1, 2, 3]

@@ -7,6 +7,7 @@ import { openComponentRegistry } from '../../chain/componentRegistry.ts'
 import { connectChain } from '../../chain/connectChain.ts'
 import { createSender } from '../../chain/createSender.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
+import { createEpochs } from '../../client/epochs.ts'
 import { readKeystore } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { readPasswordFile } from '../../client/passwordFile.ts'
@@ -77,8 +78,8 @@ const codeOf = ({ stderr }: Ended): string => (JSON.parse(stderr) as { error: { 
 
 async function append(): Promise<void> {
   const key = await readKeystore({ path: keystorePath('submitter'), password: readPasswordFile(PASSWORD_FILE) })
-  const { component, signers } = chronicle
-  const submitter = await createSubmitter({ redisUrl: redis.url, component, signers })
+  const { component } = chronicle
+  const submitter = await createSubmitter({ redisUrl: redis.url, epochs: createEpochs(chronicle) })
   for (let sequence = 1n; sequence <= 3n; sequence++) {
     const commands = Array.from({ length: ENTRIES / 3 }, (_, index) =>
       encodeChronicleCommand({ kind: 'recordStatement', statement: Buffer.from(`{"n":"${sequence}.${index}"}`) }),

@@ -77,6 +77,26 @@ test('house: every error code has a heading in docs/errors.md, and every heading
   assert.deepEqual([...headings].filter((heading) => !codes.has(heading) && heading !== 'UNEXPECTED').sort(), [])
 })
 
+test('house: every error of the contracts is one that a test of theirs expects by name, and one that they refuse with', () => {
+  const solidity = files.filter((each) => /^contracts\/.*\.sol$/.test(each)).map(read)
+  const tests = files.filter((each) => /^test\/contracts\/[^/]+\.test\.ts$/.test(each)).map(read)
+  const declared = solidity.flatMap((text) => [...text.matchAll(/^\s*error (\w+)\(/gm)].map((match) => match[1]!))
+  assert.ok(declared.length > 30, `${declared.length}`)
+  const lacksIn = (texts: readonly string[], use: (name: string) => RegExp) =>
+    declared.filter((name) => !texts.some((text) => use(name).test(text)))
+  // A quoted name is what a test compares with; the titles of tests name errors too, with something behind.
+  assert.deepEqual(
+    lacksIn(tests, (name) => new RegExp(`'${name}'`)),
+    [],
+    'not expected by any test',
+  )
+  assert.deepEqual(
+    lacksIn(solidity, (name) => new RegExp(`\\brevert (\\w+\\.)?${name}\\(`)),
+    [],
+    'never refused with',
+  )
+})
+
 test('house: dependencies are at exact versions and the lockfile names no host', () => {
   const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
   for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { compile, findDependants, parse, readSolidityBuild } from '../solidity/compiler.ts'
+import { compile, DEPLOYED_SOURCES, findDependants, parse, readSolidityBuild } from '../solidity/compiler.ts'
+import { planSuite } from '../solidity/planSuite.ts'
 import { createSandbox, type TestOutcome } from '../solidity/sandbox.ts'
 import { applyEdit, type Mutant } from './mutant.ts'
-import { planSuite } from './suite.ts'
 
 /** What a slot is told once, and for each mutant. */
 export type SlotOptions = {
@@ -27,6 +27,7 @@ const FUZZ_TIMEOUT_MS = 300_000
 const { seed, withFuzz, sandboxesDir } = workerData as SlotOptions
 const build = readSolidityBuild()
 const trees = parse(build)
+const built = compile(build, { sources: DEPLOYED_SOURCES, changed: new Map() })!
 const sandbox = createSandbox({ under: sandboxesDir })
 
 parentPort!.on('message', ({ mutant }: SlotTask) => {
@@ -38,16 +39,19 @@ parentPort!.on('message', ({ mutant }: SlotTask) => {
 
 /** Without a mutant, the suite meets what the build made, which it must let live. */
 async function judge(mutant: Mutant | undefined): Promise<Omit<Verdict, 'tookMs'>> {
-  if (mutant === undefined) return await runSuite({ source: '', isFuzzed: false })
+  if (mutant === undefined) {
+    sandbox.install(built)
+    return await runSuite({ source: '', isFuzzed: false })
+  }
   const { source } = mutant
   const changed = new Map([[source, applyEdit(build.sources.get(source)!, mutant)]])
   const sources = findDependants(trees, { source })
   const compiled = compile(build, { sources, changed })
   if (compiled === undefined) return { status: 'uncounted', reason: 'does not compile' }
-  if (sources.every((each) => compiled.get(each)!.bytecode === sandbox.built.get(each)!.bytecode))
+  if (sources.every((each) => compiled.get(each)!.bytecode === built.get(each)!.bytecode))
     return { status: 'uncounted', reason: 'compiles to the same bytecode' }
   sandbox.writeSources(changed)
-  sandbox.install(compiled)
+  sandbox.install(new Map([...built, ...compiled]))
   return await runSuite({ source, isFuzzed: withFuzz })
 }
 

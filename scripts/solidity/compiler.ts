@@ -14,7 +14,7 @@ export type SolidityBuild = {
 type CompilerInput = {
   language: string
   sources: Record<string, { content: string }>
-  settings: { outputSelection: unknown; [name: string]: unknown }
+  settings: { outputSelection: unknown; remappings?: readonly string[]; [name: string]: unknown }
 }
 
 export type Bytecode = { bytecode: Hex; deployedBytecode: Hex }
@@ -37,20 +37,37 @@ export const DEPLOYED_SOURCES = [
 export const nameOf = (source: string): string => basename(source, '.sol')
 const unitOf = (source: string): string => `project/${source}`
 
-/** The compiler input that `npm run build` left: the same sources and settings give the bytecode that is deployed. */
+/**
+ * The compiler input that `npm run build` left, for all files at once: the same sources and settings give the bytecode that
+ * is deployed. A build that followed on another compiled only what had changed, so its sources are put together again.
+ */
 export function readSolidityBuild(): SolidityBuild {
-  const [path] = globSync('artifacts/build-info/*.json', { cwd: ROOT }).filter((each) => !each.endsWith('.output.json'))
-  if (path === undefined) throw new Error('the contracts are not built; run npm run build')
-  const { input } = JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as { input: CompilerInput }
+  const inputs = globSync('artifacts/build-info/*.json', { cwd: ROOT })
+    .filter((path) => !path.endsWith('.output.json'))
+    .sort()
+    .map((path) => (JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as { input: CompilerInput }).input)
+  const [first] = inputs
+  if (first === undefined) throw new Error('the contracts are not built; run npm run build')
   const sources = new Map(
-    globSync('contracts/**/*.sol', { cwd: ROOT })
+    globSync('{contracts,test/contracts}/**/*.sol', { cwd: ROOT })
       .sort()
       .map((source) => [source, readFileSync(join(ROOT, source), 'utf8')]),
   )
-  for (const [source, text] of sources) {
-    if (input.sources[unitOf(source)]?.content !== text) throw new Error(`${source} changed since npm run build`)
-  }
-  return { input, sources }
+  const packages = inputs.flatMap((input) => Object.entries(input.sources).filter(([unit]) => unit.startsWith('npm/')))
+  const units = [...sources].map(([source, content]) => [unitOf(source), { content }] as const)
+  const remappings = [...new Set(inputs.flatMap(({ settings }) => settings.remappings ?? []))]
+  const settings = { ...first.settings, remappings }
+  const input = { ...first, settings, sources: Object.fromEntries([...packages, ...units]) }
+  return { input, sources: new Map([...sources].filter(([source]) => source.startsWith('contracts/'))) }
+}
+
+export type CompileParameters = {
+  /** Whose contracts are wanted, each by the path of its file. */
+  sources: readonly string[]
+  /** Texts in place of what the build read, by path. */
+  changed: ReadonlyMap<string, string>
+  /** A file more, which changed ones may import by this name. */
+  library?: { name: string; content: string }
 }
 
 /**
@@ -60,10 +77,12 @@ export function readSolidityBuild(): SolidityBuild {
  */
 export function compile(
   { input }: SolidityBuild,
-  { sources, changed }: { sources: readonly string[]; changed: ReadonlyMap<string, string> },
+  { sources, changed, library }: CompileParameters,
 ): Map<string, Bytecode> | undefined {
   const select = (source: string) => ({ [nameOf(source)]: ['evm.bytecode.object', 'evm.deployedBytecode.object'] })
-  const { contracts } = run(input, Object.fromEntries(sources.map((each) => [unitOf(each), select(each)])), changed)
+  const outputSelection = Object.fromEntries(sources.map((each) => [unitOf(each), select(each)]))
+  const added = library === undefined ? {} : { [library.name]: { content: library.content } }
+  const { contracts } = run({ ...input, sources: { ...input.sources, ...added } }, outputSelection, changed)
   const compiled = new Map<string, Bytecode>()
   for (const source of sources) {
     const evm = contracts?.[unitOf(source)]?.[nameOf(source)]?.evm

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Hex } from '../../protocol/bytes.ts'
 import { endWithUs, ROOT } from '../services.ts'
 import { type Bytecode, DEPLOYED_SOURCES, nameOf } from './compiler.ts'
 
@@ -32,8 +31,14 @@ export type TestOutcome = {
   failedTest?: string
 }
 
-/** What stands in code that was generated and what a build wrote, for one contract. */
-type Installed = { source: string; artifactPath: string; generatedPath: string | undefined; built: Bytecode }
+/** The files that hold one contract's code, as a build left them. */
+type Installed = {
+  source: string
+  built: Bytecode
+  artifact: { path: string; text: string }
+  /** None for a harness, which nobody but the tests calls. */
+  generated: { path: string; text: string } | undefined
+}
 
 /** @param under Where the copy is made; whoever owns that directory removes it. */
 export function createSandbox({ under }: { under: string }): Sandbox {
@@ -51,14 +56,12 @@ export function createSandbox({ under }: { under: string }): Sandbox {
     dir,
     built: new Map(contracts.map(({ source, built }) => [source, built])),
     install(changed) {
-      for (const { source, artifactPath, generatedPath, built } of contracts) {
+      for (const { source, artifact, generated, built } of contracts) {
         const { bytecode, deployedBytecode } = changed.get(source) ?? built
-        const artifact = JSON.parse(readFileSync(join(ROOT, artifactPath), 'utf8')) as object
-        writeFileSync(join(dir, artifactPath), JSON.stringify({ ...artifact, bytecode, deployedBytecode }))
-        if (generatedPath === undefined) continue
-        const text = readFileSync(join(ROOT, generatedPath), 'utf8')
-        if (!text.includes(`"${built.bytecode}"`)) throw new Error(`${generatedPath} is not of the last build`)
-        writeFileSync(join(dir, generatedPath), text.replace(built.bytecode, bytecode))
+        const fields = JSON.parse(artifact.text) as object
+        writeFileSync(join(dir, artifact.path), JSON.stringify({ ...fields, bytecode, deployedBytecode }))
+        if (generated === undefined) continue
+        writeFileSync(join(dir, generated.path), generated.text.replace(built.bytecode, bytecode))
       }
     },
     writeSources(changed) {
@@ -78,19 +81,13 @@ function copy(file: string, dir: string): void {
 
 function describe(source: string, dir: string): Installed {
   const name = nameOf(source)
-  const artifactPath = join('artifacts', source, `${name}.json`)
-  const generatedPath = `chain/generated/${name.charAt(0).toLowerCase()}${name.slice(1)}.ts`
-  const { bytecode, deployedBytecode } = JSON.parse(readFileSync(join(dir, artifactPath), 'utf8')) as {
-    bytecode: Hex
-    deployedBytecode: Hex
-  }
-  const isGenerated = existsSync(join(dir, generatedPath))
-  return {
-    source,
-    artifactPath,
-    generatedPath: isGenerated ? generatedPath : undefined,
-    built: { bytecode, deployedBytecode },
-  }
+  const read = (path: string) => ({ path, text: readFileSync(join(dir, path), 'utf8') })
+  const artifact = read(join('artifacts', source, `${name}.json`))
+  const { bytecode, deployedBytecode } = JSON.parse(artifact.text) as Bytecode
+  const path = `chain/generated/${name.charAt(0).toLowerCase()}${name.slice(1)}.ts`
+  const generated = existsSync(join(dir, path)) ? read(path) : undefined
+  if (generated?.text.includes(`"${bytecode}"`) === false) throw new Error(`${path} is not of the last build`)
+  return { source, built: { bytecode, deployedBytecode }, artifact, generated }
 }
 
 /** The process says of itself which test failed first; one that crashed says nothing and has failed all the same. */

@@ -5,6 +5,7 @@ import { type Abi, createPublicClient, custom, encodeDeployData, type Transactio
 import type { Chain } from '../../chain/connectChain.ts'
 import { createSender, type Sender } from '../../chain/createSender.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import { collectCoverage } from './collectCoverage.ts'
 
 // Public: the first two accounts of every Hardhat node.
 const SECRET_KEYS: readonly Hex[] = [
@@ -32,6 +33,7 @@ export async function createTestChain(): Promise<TestChain> {
   const hre = await createHardhatRuntimeEnvironment({
     networks: { test: { type: 'edr-simulated', chainType: 'l1', chainId: 31_337, hardfork: 'osaka' } },
   })
+  collectCoverage(hre)
   const { provider } = await hre.network.create('test')
   const request = (method: string, params: readonly unknown[] = []): Promise<unknown> =>
     provider.request({ method, params: [...params] })

@@ -5,6 +5,7 @@ import {Certificate, Certificates} from "../../contracts/libraries/Certificates.
 import {CommitHashing} from "../../contracts/libraries/CommitHashing.sol";
 import {Commit} from "../../contracts/types/Commit.sol";
 import {Committee} from "../../contracts/types/Committee.sol";
+import {ComponentKey} from "../../contracts/types/ComponentKey.sol";
 import {RetirementMarker} from "../../contracts/types/RetirementMarker.sol";
 import {Rotation} from "../../contracts/types/Rotation.sol";
 
@@ -56,5 +57,9 @@ contract CertificatesHarness {
 
     function hashRetirementMarker(RetirementMarker calldata marker) external pure returns (bytes32) {
         return CommitHashing.hashRetirementMarker(marker);
+    }
+
+    function compareKeys(ComponentKey a, ComponentKey b) external pure returns (bool isSame, bool isOther) {
+        return (a == b, a != b);
     }
 }

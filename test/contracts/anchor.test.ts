@@ -171,6 +171,16 @@ test('ComponentRegistryNotNewest: an index a whole ring ahead of the head', () =
     'ComponentRegistryNotNewest',
   ))
 
+test('ComponentRegistryRetired: an anchor behind the last head, and one behind the head before', async () => {
+  const ended = await createTestComponent(world, { name: 'ended' })
+  const before = await ended.anchor()
+  await ended.anchor({ next: { kind: 'retirement', successor: digestOf('successor'), reason: '' } })
+  const parameters = await ended.prepare()
+  for (const previous of [ended.head, before]) {
+    await assertRefused(() => sendPacked(encodeAnchor({ ...parameters, previous })), 'ComponentRegistryRetired')
+  }
+})
+
 test('ComponentRegistryHeightNotIncreasing: the anchored height again, and a lower one', async () => {
   for (const height of [component.head.height, component.head.height - 1n]) {
     await assertRefused(() => component.anchor({ commit: { height } }), 'ComponentRegistryHeightNotIncreasing')

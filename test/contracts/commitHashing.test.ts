@@ -97,3 +97,12 @@ test('hashRetirementMarker: as viem and protocol/wire have it, whatever the leng
     assert.equal(hashRetirementMarker(marker), expected)
   }
 })
+
+test('ComponentKey: two keys compare by every bit', async () => {
+  const key = digestOf('key')
+  assert.deepEqual(await read('compareKeys', [key, key]), [true, false])
+  for (const bit of [0n, 128n, 255n]) {
+    const other: Hex = `0x${(BigInt(key) ^ (1n << bit)).toString(16).padStart(64, '0')}`
+    assert.deepEqual(await read('compareKeys', [key, other]), [false, true])
+  }
+})

@@ -8,8 +8,8 @@ import { enumerateMutants } from '../../scripts/mutate/enumerateMutants.ts'
 import { type JournalEntry, openJournal } from '../../scripts/mutate/journal.ts'
 import { applyEdit, describeMutant, type Mutant } from '../../scripts/mutate/mutant.ts'
 import { orderMutants } from '../../scripts/mutate/orderMutants.ts'
-import { planSuite } from '../../scripts/mutate/suite.ts'
 import { type AstNode, compile, findDependants, parse, readSolidityBuild } from '../../scripts/solidity/compiler.ts'
+import { planSuite } from '../../scripts/solidity/planSuite.ts'
 import { createSandbox } from '../../scripts/solidity/sandbox.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'coalition-mutate-test-'))

@@ -1,13 +1,20 @@
 import { globSync } from 'node:fs'
 import { ROOT } from '../services.ts'
-import { nameOf } from '../solidity/compiler.ts'
+import { nameOf } from './compiler.ts'
+
+export type PlanSuiteParameters = {
+  /** The file that was changed. */
+  source: string
+  withFuzz: boolean
+  withGas?: boolean
+}
 
 /**
  * The tests that a mutant meets, in groups that each run in a process of its own: what is quick and likely to notice comes
  * first, gas comes after everything that looks at behaviour, so that a mutant is said to die of gas where it does of nothing
  * else, and the Solidity invariants come last, for what is left.
  */
-export function planSuite({ source, withFuzz }: { source: string; withFuzz: boolean }): readonly (readonly string[])[] {
+export function planSuite({ source, withFuzz, withGas = true }: PlanSuiteParameters): readonly (readonly string[])[] {
   const files = globSync('test/contracts/*.test.ts', { cwd: ROOT }).sort()
   const groupOf = (group: readonly string[]) => files.filter((file) => group.includes(baseOf(file)))
   const gas = groupOf(GAS)
@@ -17,7 +24,7 @@ export function planSuite({ source, withFuzz }: { source: string; withFuzz: bool
   // A source's own test, where it has one, is asked first.
   const own = rest.concat(slow).filter((file) => baseOf(file) === nameOf(source).toLowerCase())
   const others = (group: readonly string[]) => group.filter((file) => !own.includes(file))
-  const groups = [own, others(rest), others(slow), gas, withFuzz ? fuzz : []]
+  const groups = [own, others(rest), others(slow), withGas ? gas : [], withFuzz ? fuzz : []]
   return groups.filter((group) => group.length > 0)
 }
 

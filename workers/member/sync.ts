@@ -19,6 +19,7 @@ import { copyEntries } from './syncEntries.ts'
 import { certifyOffer } from './syncEpochs.ts'
 import { SnapshotUnprovenError, StoreContradictedError, SyncFailedError } from './syncErrors.ts'
 import { type Offer, readOffer } from './syncOffer.ts'
+import { createPace, type Pace } from './syncPace.ts'
 import { assertStoreTrusted, readTrust, type Trust, type TrustedCommit } from './syncTrust.ts'
 
 export type SyncDependencies<State> = {
@@ -74,8 +75,9 @@ export async function syncStore<State>(deps: SyncDependencies<State>, parameters
   let isNewest = false
   for (const peer of peers) {
     try {
-      const offer = await readOffer(peer, { ...deps, ...parameters, trust })
-      if (offer.record.commit.height > own.height) return await take(peer, { deps, parameters, trust, own, offer })
+      const pace = createPace(deps.clock, peer)
+      const offer = await readOffer(peer, { ...deps, ...parameters, trust, pace })
+      if (offer.record.commit.height > own.height) return await take(peer, { deps, parameters, own, offer, pace })
       isNewest = true
     } catch (error) {
       if (error instanceof KeyElsewhereError) {
@@ -112,15 +114,15 @@ function readOwn<State>(
 type TakeParameters<State> = {
   deps: SyncDependencies<State>
   parameters: SyncParameters
-  trust: Trust
   own: Own
   offer: Offer
+  pace: Pace
 }
 
 /** Copies the log that belongs to an offer, and replaces the store's beginning once all of it is proven. */
-async function take<State>(peer: LogReader, { deps, parameters, trust, own, offer }: TakeParameters<State>) {
-  const { store, logger, clock } = deps
-  const { record, digest, snapshot } = offer
+async function take<State>(peer: LogReader, { deps, parameters, own, offer, pace }: TakeParameters<State>) {
+  const { store, logger } = deps
+  const { record, digest, snapshot, trust } = offer
   const { commit } = record
   logger.info({ url: peer.url, height: commit.height, entries: commit.logSize }, 'a peer offers to begin here')
   const writer = store.replaceBase()
@@ -137,7 +139,7 @@ async function take<State>(peer: LogReader, { deps, parameters, trust, own, offe
     }
     const copy = async ({ logSize, logRoot }: { logSize: bigint; logRoot: Hex }): Promise<void> => {
       const stretch = { from: range, to: logSize, root: fromHex(logRoot), append, stopAt: own.log.size }
-      range = await copyEntries(peer, { ...stretch, nowMs: clock.nowMs })
+      range = await copyEntries(peer, { ...stretch, pace })
     }
     await copy(trust)
     if (members === undefined) {

@@ -4,13 +4,12 @@ import { appendLeafHashes, type CompactRange } from '../../protocol/log/compactR
 import { TILE_WIDTH, tileWidth } from '../../protocol/log/tile.ts'
 import { HASH_SIZE_BYTES, hashLeaf } from '../../protocol/log/treeHash.ts'
 import { rootOf, rootOfRange } from '../../protocol/log/treeRoot.ts'
-import { PeerTooSlowError, SnapshotUnprovenError } from './syncErrors.ts'
+import { SnapshotUnprovenError } from './syncErrors.ts'
+import type { Pace } from './syncPace.ts'
 
 const WIDTH = BigInt(TILE_WIDTH)
 /** Bundles that are asked for at once: their entries, 16 MiB each at the most, are what is held in memory. */
 const BUNDLES_AT_ONCE = 4
-/** What a peer is given: so long, and so much more for each answer and each byte. One that takes longer loses its turn. */
-const PACE = { graceMs: 30_000, perAnswerMs: 500, perByteMs: 1 / 64 }
 
 export type CopyEntriesParameters = {
   /** The log as it was copied so far. */
@@ -23,11 +22,8 @@ export type CopyEntriesParameters = {
   append(entries: readonly Uint8Array[]): CompactRange
   /** A size at which `append` is to stop once, so that it sees the log's root there. */
   stopAt: bigint
-  nowMs(): number
-  pace?: typeof PACE
+  pace: Pace
 }
-
-type Pace = { came(sizeBytes: number): void }
 
 /** A bundle, or the part of one that is copied, and the root of its leaves. */
 type Portion = { start: bigint; end: bigint; root: Uint8Array }
@@ -40,10 +36,9 @@ type Portion = { start: bigint; end: bigint; root: Uint8Array }
  * @throws {PeerTooSlowError}
  */
 export async function copyEntries(log: LogReader, parameters: CopyEntriesParameters): Promise<CompactRange> {
-  const { to, append, stopAt } = parameters
+  const { to, append, stopAt, pace } = parameters
   let range = parameters.from
-  const pace = createPace(log, parameters)
-  const portions = await readPortions(log, pace, parameters)
+  const portions = await readPortions(log, parameters)
   for (let first = 0; first < portions.length; first += BUNDLES_AT_ONCE) {
     const wanted = portions.slice(first, first + BUNDLES_AT_ONCE)
     const bundles = await Promise.all(wanted.map((portion) => readPortion(log, { portion, size: to })))
@@ -55,18 +50,6 @@ export async function copyEntries(log: LogReader, parameters: CopyEntriesParamet
     }
   }
   return range
-}
-
-/** Ends a copy from a peer that answers every time, and each time as late as it may. */
-function createPace({ url }: LogReader, { nowMs, pace = PACE }: CopyEntriesParameters): Pace {
-  const startedAtMs = nowMs()
-  let allowedMs = pace.graceMs
-  return {
-    came(sizeBytes) {
-      allowedMs += pace.perAnswerMs + sizeBytes * pace.perByteMs
-      if (nowMs() - startedAtMs > allowedMs) throw new PeerTooSlowError({ url })
-    },
-  }
 }
 
 async function readPortion(
@@ -82,12 +65,12 @@ async function readPortion(
 }
 
 /** What each bundle from `from.size` up to `to` must hash to; all of it together leads to `root`. */
-async function readPortions(log: LogReader, pace: Pace, { from, to, root }: CopyEntriesParameters): Promise<Portion[]> {
+async function readPortions(log: LogReader, { from, to, root, pace }: CopyEntriesParameters): Promise<Portion[]> {
   const portions: Portion[] = []
   let range = from
   const addLeaves = async (end: bigint): Promise<void> => {
     if (end <= range.size) return
-    const leafHashes = await readHashes(log, pace, { level: 0, start: range.size, end, size: to })
+    const leafHashes = await readHashes(log, { pace, level: 0, start: range.size, end, size: to })
     portions.push({ start: range.size, end, root: rootOf(leafHashes) })
     range = appendLeafHashes(range, leafHashes)
   }
@@ -97,7 +80,7 @@ async function readPortions(log: LogReader, pace: Pace, { from, to, root }: Copy
   if (range.size < lastBundle) {
     // A hash of level 1 is the root of a whole bundle: as far as only those are added, they are the leaves of a log.
     const [start, end] = [range.size / WIDTH, lastBundle / WIDTH]
-    const roots = await readHashes(log, pace, { level: 1, start, end, size: to })
+    const roots = await readHashes(log, { pace, level: 1, start, end, size: to })
     roots.forEach((each, offset) => {
       const at = (start + BigInt(offset)) * WIDTH
       portions.push({ start: at, end: at + WIDTH, root: each })
@@ -114,8 +97,7 @@ async function readPortions(log: LogReader, pace: Pace, { from, to, root }: Copy
 /** Hashes `start` up to, not including, `end` of one stored level, from tiles as a log of `size` leaves has them. */
 async function readHashes(
   log: LogReader,
-  pace: Pace,
-  { level, start, end, size }: { level: number; start: bigint; end: bigint; size: bigint },
+  { level, start, end, size, pace }: { level: number; start: bigint; end: bigint; size: bigint; pace: Pace },
 ): Promise<Uint8Array[]> {
   const hashes: Uint8Array[] = []
   for (let index = start / WIDTH; index * WIDTH < end; index++) {

@@ -1,10 +1,10 @@
+import { readEpochEnd } from '../../client/epochEnd.ts'
 import type { LogReader } from '../../client/logReader.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { type VerifiedCommit, verifyCertificate } from '../../protocol/wire/certificate.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import type { CommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
-import { decodeCommitteeRotated, deriveNextOfRotation } from '../../protocol/wire/governance.ts'
 import { SnapshotUnprovenError } from './syncErrors.ts'
 import type { Trust } from './syncTrust.ts'
 
@@ -20,7 +20,7 @@ export type Certified = { verified: VerifiedCommit; signers: readonly Hex[] }
  *
  * @param options.members the committee of the trusted commit's epoch, which follows from the trusted commit.
  * @returns every commit that was verified, the offered one last.
- * @throws {SnapshotUnprovenError | CertificateRefusedError}
+ * @throws {SnapshotUnprovenError | CertificateRefusedError | EpochUnprovenError}
  */
 export async function certifyOffer(
   log: LogReader,
@@ -43,18 +43,18 @@ export async function certifyOffer(
   for (let epoch = trust.epoch; epoch < commit.epoch; epoch++) {
     const end = await log.readEpochEnd(epoch)
     const { component, height, logSize } = end.commit
-    const isEnd = component === commit.component && end.commit.epoch === epoch && end.commit.next !== ZERO_BYTES32
-    const isBetween = height >= lowest.height && height < commit.height && logSize >= lowest.logSize && logSize >= 1n
+    const isEnd = component === commit.component && end.commit.epoch === epoch
+    const isBetween = height >= lowest.height && height < commit.height && logSize >= lowest.logSize
     if (!isEnd || !isBetween) refuse(`it does not show what ended epoch ${epoch}`)
     const { digest } = certify(end, current)
     // One that is trusted may be the end itself; then no other end counts, whoever signed it.
     const isTrusted = height === trust.height || (epoch === trust.epoch && trust.next !== ZERO_BYTES32)
     if (isTrusted && digest !== trust.digest) refuse('the trusted epoch ended otherwise')
-    const rotated = decodeCommitteeRotated(await log.readEntry({ index: logSize - 1n, size: logSize }))
-    if (rotated === undefined || deriveNextOfRotation({ component, rotated }) !== end.commit.next) {
-      return refuse(`it does not show who followed epoch ${epoch}`)
+    const decided = await readEpochEnd(log, end.commit)
+    if (decided?.kind !== 'rotation' || decided.rotated.newEpoch !== epoch + 1n) {
+      return refuse(`nobody is seen to follow epoch ${epoch}`)
     }
-    current = rotated.members
+    current = decided.rotated.members
     lowest = { height: height + 1n, logSize }
   }
   certify(offered, current)

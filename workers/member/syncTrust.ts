@@ -11,13 +11,20 @@ import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { InvalidSettingError, type SyncSettings } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Store } from './store.ts'
-import { type Fault, StoreContradictedError, SyncTrustMissingError, TrustContradictedError } from './syncErrors.ts'
+import {
+  type Fault,
+  SnapshotTooOldError,
+  StoreContradictedError,
+  SyncTrustMissingError,
+  TrustContradictedError,
+} from './syncErrors.ts'
+import type { Pace } from './syncPace.ts'
 
 /** The commit that a sync starts from, known from elsewhere than its peers (spec §5.5). Height 0 is the genesis. */
 export type TrustedCommit = { height: bigint; digest: Hex }
 
 /** What the trusted commit says: all of it follows from its digest, whoever told it. */
-export type Trust = TrustedCommit & Pick<Commit, 'epoch' | 'logSize' | 'logRoot' | 'next'>
+export type Trust = TrustedCommit & Pick<Commit, 'epoch' | 'logSize' | 'logRoot' | 'next'> & { parent: Hex }
 
 /** Before its first commit a component has its genesis committee and an empty log: its component key says so. */
 const GENESIS: Trust = {
@@ -27,7 +34,11 @@ const GENESIS: Trust = {
   logSize: 0n,
   logRoot: toHex(rootOf([])),
   next: ZERO_BYTES32,
+  parent: ZERO_BYTES32,
 }
+
+/** Heights that trust is followed down at the most, from the trusted commit to one that a snapshot is of. */
+const STEPS_DOWN_MAX = 4096n
 
 /**
  * What the operator gave, or else the newest commit that the component's home chain has (spec §5.5).
@@ -77,7 +88,7 @@ export async function readTrust(
   await Promise.all(
     peers.map(async (peer) => {
       try {
-        trust = { ...trusted, ...(await readTrustedCommit(peer, trusted)) }
+        trust = await readTrustedCommit(peer, trusted)
       } catch (error) {
         if (!(error instanceof CoalitionError)) throw error
         if (!(error instanceof NotInLogError)) {
@@ -93,9 +104,37 @@ export async function readTrust(
   return { trust, peers: peers.filter((peer) => usable.includes(peer)), faults }
 }
 
-async function readTrustedCommit({ readCommit, url }: LogReader, { height, digest }: TrustedCommit): Promise<Commit> {
-  const { commit } = await readCommit(height)
+/** @throws {TrustContradictedError} it has another one. */
+async function readTrustedCommit({ readCommit, url }: LogReader, { height, digest }: TrustedCommit): Promise<Trust> {
+  const { commit, body } = await readCommit(height)
   const found = deriveCommitDigest(commit)
   if (found !== digest) throw new TrustContradictedError({ url, height, digest: found, trusted: digest })
-  return commit
+  return { ...commit, digest, parent: body.parent }
+}
+
+/**
+ * The same trust, in an older commit: each commit names the one before it, so all of them are trusted as the newest is. Not
+ * beyond the beginning of its epoch, though. Who began there would have to take the heights up to the trusted one from an
+ * older committee, and its keys may have leaked since.
+ *
+ * @throws {SnapshotTooOldError} `height` is too far down, or of an epoch before.
+ * @throws {TrustContradictedError}
+ */
+export async function followDown(
+  log: LogReader,
+  { trust, height, pace }: { trust: Trust; height: bigint; pace: Pace },
+): Promise<Trust> {
+  const tooOld = (): SnapshotTooOldError =>
+    new SnapshotTooOldError({ url: log.url, height, trustedHeight: trust.height })
+  // The end of an epoch takes the word of that epoch’s committee from it: below it there is nothing but that word.
+  if (trust.height - height > STEPS_DOWN_MAX || trust.next !== ZERO_BYTES32) throw tooOld()
+  let last = trust
+  while (last.height > height) {
+    last = await readTrustedCommit(log, { height: last.height - 1n, digest: last.parent })
+    pace.came(0)
+    // What ended the epoch before is where this one begins.
+    const isBeginning = last.next !== ZERO_BYTES32
+    if (isBeginning && last.height > height) throw tooOld()
+  }
+  return last
 }

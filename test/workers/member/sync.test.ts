@@ -3,11 +3,12 @@ import { cpSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { toHex } from '../../../protocol/bytes.ts'
 import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
+import { forgeCertificate } from '../../../scripts/demo/tamperedLog.ts'
 import { KeyElsewhereError } from '../../../workers/member/driverErrors.ts'
 import { openStore, type StoreError } from '../../../workers/member/store.ts'
 import { StoreContradictedError, type SyncFailedError } from '../../../workers/member/syncErrors.ts'
 import { component, createEnvelope, createTestDir } from './chronicle-of-tests.ts'
-import { createSyncWorld, keys, until } from './syncWorld.ts'
+import { createSyncWorld, keys, startLiar, until } from './syncWorld.ts'
 
 test('sync: a new member begins at the newest certified state, and follows and serves the log from there', async () => {
   const world = createSyncWorld()
@@ -129,15 +130,38 @@ test('sync: a store with another history than the trusted one is kept, and nothi
   for (const each of [world, other]) await each.stop()
 })
 
-test('sync: nobody has a state that is as new as what is trusted', async () => {
+test('sync: what is trusted may be newer than every state that is kept', async () => {
   const world = createSyncWorld()
   for (const index of [0, 1, 2, 3]) await world.start(index)
   await world.decide(0, { heights: 7 })
-  const urls = [await world.serve(0)]
+  const url = await world.serve(0)
+  const trusted = world.trust(0, 7n)
+  const liar = await startLiar(url, (path, read) => (path === 'commit/5' ? read(url, 'commit/4') : undefined))
   await assert.rejects(
-    world.sync(4, { urls, trusted: world.trust(0, 5n) }),
+    world.sync(4, { urls: [liar.url], trusted }),
     (error: SyncFailedError) =>
-      error.code === 'SYNC_FAILED' && error.isRetryable && /of height 4, and height 5/.test(error.message),
+      error.code === 'SYNC_FAILED' && /at height 5, where 0x\w+ is trusted/.test(error.message),
+  )
+  const forger = await startLiar(url, async (path, read) =>
+    path === 'commit/4' ? forgeCertificate(`/${path}`, await read()) : undefined,
+  )
+  await assert.rejects(world.sync(4, { urls: [forger.url], trusted }), /certificate of height 4 does not hold/)
+  for (const each of [liar, forger]) each.close()
+  assert.equal((await world.sync(4, { urls: [url], trusted }))?.height, 4n)
+  const fifth = await world.start(4)
+  await until(() => fifth.replica.state().height === 7n)
+  await world.stop()
+})
+
+test('sync: a failed one leaves a new store that only a sync opens', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await world.start(index)
+  await world.decide(0, { heights: 3 })
+  const urls = [await world.serve(0)]
+  const trusted = world.trust(0, 3n)
+  await assert.rejects(
+    world.sync(4, { urls, trusted }),
+    (error: SyncFailedError) => error.isRetryable && /does not have snapshot\/anchor/.test(error.message),
   )
   const identity = { dir: world.dirOf(4), component, signer: keys[4]!.signer }
   assert.throws(
@@ -145,7 +169,7 @@ test('sync: nobody has a state that is as new as what is trusted', async () => {
     (error: StoreError) => /its sync did not end/.test(error.message),
   )
   await world.decide(0)
-  assert.equal((await world.sync(4, { urls, trusted: world.trust(0, 5n) }))?.height, 8n)
+  assert.equal((await world.sync(4, { urls, trusted }))?.height, 4n)
   openStore(identity).close()
   await world.stop()
 })

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { encodeSnapshot } from '../../../committee/snapshot.ts'
+import { chronicle } from '../../../modules/chronicle/machine.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import type { Commit } from '../../../protocol/wire/commit.ts'
 import { ZERO_BYTES32 } from '../../../protocol/wire/commit.ts'
@@ -12,12 +14,14 @@ import { createSyncWorld, keys, type Lie, startLiar, until } from './syncWorld.t
  */
 const [world, thieves] = [createSyncWorld(), createSyncWorld()]
 let ends: Commit[]
+let oldSnapshot: Uint8Array
 let honest: string
 let forged: string
 before(async () => {
   for (const index of [0, 1, 2, 4, 5]) await world.start(index)
   await world.decide(0, { heights: 2, entries: 100 })
   const first = await world.rotate([0, 1, 2], [1, 2, 3, 4], 1n)
+  oldSnapshot = encodeSnapshot(chronicle, world.member(1).replica.state())
   await world.decide(1, { heights: 2, entries: 100 })
   ends = [first, await world.rotate([1, 2, 4], [2, 3, 4, 5], 2n)]
   world.kill(0)
@@ -126,9 +130,17 @@ const LIES: {
       path === 'tile/entries/001.p/146'
         ? (await read()).map((byte, at, { length }) => (at === length - 1 ? byte ^ 1 : byte))
         : undefined,
-    refused: /it does not show who followed epoch 1/,
+    refused: /its last entry is not what the last commit names/,
   },
 ]
+
+const OLD = (path: string): Lie | undefined => (path === 'snapshot/anchor' ? oldSnapshot : undefined)
+const TOO_OLD: [bigint, string][] = [
+  [11n, 'of an epoch before the trusted commit’s'],
+  [10n, 'of the epoch that the trusted commit ended'],
+]
+for (const [trusted, what] of TOO_OLD)
+  LIES.push({ name: `a state ${what}`, trusted, lie: OLD, refused: /is of height 5, and height \d+ is trusted/ })
 
 for (const { name, trusted, lie, refused } of LIES)
   test(`sync: refuses ${name}`, async () => {
@@ -139,6 +151,15 @@ for (const { name, trusted, lie, refused } of LIES)
     )
     liar.close()
   })
+
+test('sync: trust leads down to the beginning of its epoch', async () => {
+  const stale = await startLiar(honest, OLD)
+  const synced = await world.sync(7, { urls: [stale.url], trusted: trust(7n) })
+  assert.deepEqual([synced?.height, synced?.epoch], [5n, 0n])
+  stale.close()
+  const follower = await world.start(7)
+  await until(() => follower.replica.state().height === 15n)
+})
 
 test('sync: what was synced serves the next member', async () => {
   const follower = await world.start(11)

@@ -8,6 +8,7 @@ import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
 import { forgeCertificate, forgeEntry } from '../../../scripts/demo/tamperedLog.ts'
 import { copyEntries } from '../../../workers/member/syncEntries.ts'
 import { PeerTooSlowError } from '../../../workers/member/syncErrors.ts'
+import { createPace } from '../../../workers/member/syncPace.ts'
 import type { TrustedCommit } from '../../../workers/member/syncTrust.ts'
 import { createEnvelope, startCommittee } from './chronicle-of-tests.ts'
 import { serve } from './serve.ts'
@@ -171,7 +172,7 @@ test('copyEntries: a log is copied in any stretches, whatever their ends cut', a
         to: BigInt(size),
         root: await rootAt(size),
         stopAt,
-        nowMs: Date.now,
+        pace: createPace({ nowMs: Date.now }, log),
         append(entries) {
           assert.ok(BigInt(seen.length) >= stopAt || BigInt(seen.length + entries.length) <= stopAt)
           seen.push(...entries.map(toHex))
@@ -185,7 +186,11 @@ test('copyEntries: a log is copied in any stretches, whatever their ends cut', a
 })
 
 test('copyEntries: a peer that answers each time as late as it may loses its turn', async () => {
-  let nowMs = 0
+  let clockMs = 0
+  const nowMs = (): number => {
+    clockMs += 20_000
+    return clockMs
+  }
   const log = createLogReader({ url: honest })
   const { commit } = await log.readCommit(9n)
   const copy = copyEntries(log, {
@@ -194,10 +199,7 @@ test('copyEntries: a peer that answers each time as late as it may loses its tur
     root: fromHex(commit.logRoot),
     stopAt: 0n,
     append: () => assert.fail('too late for that'),
-    nowMs: () => {
-      nowMs += 20_000
-      return nowMs
-    },
+    pace: createPace({ nowMs }, log),
   })
   await assert.rejects(copy, PeerTooSlowError)
 })

@@ -125,7 +125,11 @@ test('sync: a store with another history than the trusted one is kept, and nothi
   const trusted = world.trust(0, 4n)
   await assert.rejects(other.sync(3, { urls, trusted }), StoreContradictedError)
   await assert.rejects(other.sync(3, { urls, trusted: world.trust(0, 2n) }), StoreContradictedError)
+  await other.decide(0, { heights: 4, text: 'other' })
+  other.kill(2) // ahead of what is offered: its own commit at the trusted height says enough
+  await assert.rejects(other.sync(2, { urls, trusted }), StoreContradictedError)
   const kept = await other.start(3)
+  await until(() => kept.replica.state().height === 6n)
   assert.equal(kept.replica.state().parent, other.member(0).replica.state().parent)
   for (const each of [world, other]) await each.stop()
 })

@@ -11,7 +11,7 @@ const EMPTY = new Uint8Array(0)
 
 /**
  * `abi.encode(bytes message, uint32 lockRound, uint256 lockSigners, bytes lockSignatures, bytes lockProposal)`; the message
- * as on the wire with a signature of zeros, because it is durable before it is signed. No lock: zeros and nothing.
+ * as on the wire with a signature of zeros: what binds a member is what it says. No lock: zeros and nothing.
  */
 export function encodeRecord({ message, lock }: WalRecord): Uint8Array {
   return createAbiWriter()

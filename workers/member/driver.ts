@@ -21,14 +21,17 @@ import { createCatchUp } from './catchUp.ts'
 import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
 import { type DecidedHeight, decodeFrame, encodeFrame, type Frame } from './frame.ts'
 import { createHandshaker } from './handshaker.ts'
+import { createOutbox } from './outbox.ts'
 import { createPool, type PoolSize } from './pool.ts'
 import type { Replica } from './replica.ts'
 import type { Store } from './store.ts'
 import type { Transport } from './transport.ts'
 import { createVitals, dropReasonOf, type Vitals } from './vitals.ts'
 
-/** How often an undecided height's own messages are sent again. */
+/** How often it is looked whether a height makes progress. */
 const RETRANSMIT_MS = 500
+/** Looks between two repeats at the most, where a height still makes none. */
+const REPEAT_TICKS_MAX = 8
 /** How long a caller waits for a decision before it is told to ask again. */
 const WAIT_MAX_MS = 10_000
 /** How long a caller waits for an envelope that must come before its own. */
@@ -82,11 +85,13 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   const waiters = new Set<Waiter>()
   const timers = new Set<NodeJS.Timeout>()
   const inputs: Input[] = []
+  const outbox = createOutbox({ store, send, onFail: fail })
   let core = recoverCore()
   let isStepping = false
   let isStopped = false
   let dueTimer: NodeJS.Timeout | undefined
-  let heightAtLastTick = 0n
+  let heightAtLastTick = -1n
+  let stalledTicks = 0
   const catchUp = createCatchUp({
     store,
     clock,
@@ -110,8 +115,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     },
     onLost({ height, round }) {
       store.halt(`the key ${seat.self} signed at height ${height}, round ${round} what this store does not know`)
-      stop()
-      onFatal(new KeyElsewhereError({ signer: seat.self }))
+      fail(new KeyElsewhereError({ signer: seat.self }))
     },
   })
 
@@ -161,38 +165,27 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
         const transition = step(core, next)
         core = transition.state
-        perform(transition.effects)
+        for (const effect of transition.effects) if (!isStopped) perform(effect)
       }
     } catch (error) {
-      stop()
-      onFatal(error)
+      fail(error)
     } finally {
       isStepping = false
     }
   }
 
-  function perform(effects: readonly Effect[]): void {
-    for (let index = 0; index < effects.length && !isStopped; ) {
-      const run = countPersists(effects, index)
-      // Records that stand together become durable together: one fsync.
-      if (run > 0) store.append(effects.slice(index, index + run).map(recordOf))
-      else performOne(effects[index]!)
-      index += Math.max(run, 1)
-    }
-  }
-
-  function performOne(effect: Exclude<Effect, { kind: 'persist' }> | Effect): void {
+  function perform(effect: Effect): void {
     switch (effect.kind) {
       case 'persist':
-        return store.append([recordOf(effect)])
+        return outbox.persist(encodeRecord(effect.record))
       case 'broadcast': {
         const message = signMessage(effect.message, sign)
-        send({ kind: 'consensus', bytes: encodeMessage(message) })
+        outbox.say({ kind: 'consensus', bytes: encodeMessage(message) })
         inputs.push({ kind: 'messageReceived', message, nowMs: clock.nowMs() })
         return
       }
       case 'relay':
-        for (const message of effect.messages) send({ kind: 'consensus', bytes: encodeMessage(message) })
+        for (const message of effect.messages) outbox.say({ kind: 'consensus', bytes: encodeMessage(message) })
         return
       case 'scheduleTimeout': {
         const { timeout, delayMs } = effect
@@ -241,6 +234,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   }
 
   function decide({ commit, commitDigest, certificate, proposal }: Extract<Effect, { kind: 'decide' }>): void {
+    outbox.flush() // a decision forgets the records that led to it
     const envelopes = replica.decide({ commitDigest, certificate, proposal })
     logger.info(
       { height: commit.height, size: commit.logSize, round: certificate.round, envelopes: envelopes.length },
@@ -373,8 +367,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       feed({ kind: 'decidedReceived', certified, body, proposal, extensions: [], nowMs: clock.nowMs() })
     } catch (error) {
       if (error instanceof CoalitionError) return countDrop(error, 'dropped a decision')
-      stop()
-      onFatal(error)
+      fail(error)
     }
   }
 
@@ -402,8 +395,14 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     timers.clear()
   }
 
+  function fail(error: unknown): void {
+    stop()
+    onFatal(error)
+  }
+
   function stop(): void {
     isStopped = true
+    outbox.close()
     clearTimers()
     clearInterval(retransmission)
     catchUp.stop()
@@ -411,12 +410,15 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   }
 
   const retransmission = setInterval(() => {
-    feed({ kind: 'retransmitDue', nowMs: clock.nowMs() })
-    if (handshaker.isAsking() && !isRetired()) handshaker.requestDue()
-    if (core.height === heightAtLastTick) relayAgain()
-    // Work and no progress: perhaps the others decided it, and have had nothing to say since.
-    if (core.height === heightAtLastTick && (core.isActive || hasWork())) catchUp.heardOf(core.height)
+    stalledTicks = core.height === heightAtLastTick ? stalledTicks + 1 : 0
     heightAtLastTick = core.height
+    if (handshaker.isAsking() && !isRetired()) handshaker.requestDue()
+    if (stalledTicks === 0) return
+    // Work and no progress: perhaps the others decided it, and have had nothing to say since.
+    if (core.isActive || hasWork()) catchUp.heardOf(core.height)
+    if (!isTimeToRepeat(stalledTicks)) return
+    feed({ kind: 'retransmitDue', nowMs: clock.nowMs() })
+    relayAgain()
   }, RETRANSMIT_MS)
 
   return {
@@ -486,13 +488,6 @@ type Waiter = {
   reject(error: CoalitionError): void
 }
 
-function countPersists(effects: readonly Effect[], from: number): number {
-  let count = 0
-  while (effects[from + count]?.kind === 'persist') count++
-  return count
-}
-
-function recordOf(effect: Effect): Uint8Array {
-  if (effect.kind !== 'persist') throw new Error('not a persist effect')
-  return encodeRecord(effect.record)
-}
+/** After 1, 2, 4, 8, 16, 24 … looks: what is slow because there is much to carry must not be given more at every look. */
+const isTimeToRepeat = (ticks: number): boolean =>
+  ticks < REPEAT_TICKS_MAX ? Number.isInteger(Math.log2(ticks)) : ticks % REPEAT_TICKS_MAX === 0

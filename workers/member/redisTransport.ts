@@ -28,6 +28,7 @@ export function createRedisTransport(
   const writer = redis.duplicate({
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    enableAutoPipelining: true, // what is said at once leaves at once
     maxRetriesPerRequest: 0,
   })
   writer.on('error', () => {})

@@ -133,7 +133,7 @@ function syncFolder(dir: string): void {
 }
 
 /**
- * Opens a member's store and holds it alone. What `append` or `decide` returned from is durable.
+ * Opens a member's store and holds it alone. What `append` returned from is durable, with all that was written before.
  *
  * @param options.isSyncing whether it is opened to be given its beginning, and may still lack it.
  * @throws {StoreError} there is none, it is another member's, another process holds it, or its sync did not end.
@@ -207,6 +207,16 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     }
   }
 
+  /** A transaction whose place in the journal is durable no later than that of the next one that is. */
+  const unsynced = (write: () => void): void => {
+    db.exec('PRAGMA synchronous = NORMAL')
+    try {
+      transaction(write)
+    } finally {
+      db.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
   return {
     /** Makes `records` durable, in order, in one transaction. */
     append(records: readonly Uint8Array[]): void {
@@ -228,11 +238,15 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
         .all()
         .map((row) => bytesOf(row.record)),
 
-    /** Makes a decision durable, whole or not at all, and with it forgets the write-ahead log that led to it. */
+    /**
+     * Writes a decision, whole or not at all, and with it forgets the write-ahead log that led to it. It has no fsync of
+     * its own: the next record's makes it durable, too. Power that goes before takes it back to the precommit, which is
+     * durable at a quorum wherever there is a certificate, so the same commit is decided again (spec §5.4).
+     */
     decide(decision: StoredDecision): void {
       const { height, record, anchor, envelopes, entries, firstEntry, tiles, state } = decision
       const tail = wal.walTail()
-      transaction(() => {
+      unsynced(() => {
         const before = selectChain.get(height - 1n)
         const previous = before === undefined ? new Uint8Array(32) : bytesOf(before.chain)
         insertDecision.run(height, record, anchor ? 1 : 0, chainHash(previous, Buffer.from(record)))

@@ -196,7 +196,7 @@ export function execute<State>(
   const after = { ...commandState, machine: finished.state }
   const body: Body = {
     parent: state.parent,
-    batchRoot: toHex(rootOf(envelopes.map(({ bytes }) => hashLeaf(bytes)))),
+    batchRoot: toHex(rootOf(envelopes.map(({ leafHash }) => leafHash))),
     extensionsRoot: toHex(rootOf(extensions.map(hashLeaf))),
     machineVersion: machine.version,
   }

@@ -1,6 +1,7 @@
 import { type Branded, fromHex, type Hex, isEqualBytes, toHex } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
 import { keccak256 } from '../hash.ts'
+import { hashLeaf } from '../log/treeHash.ts'
 import { isSignedBy } from './certificate.ts'
 import { SIGNATURE_SIZE_BYTES, signDigest } from './signature.ts'
 import { deriveSigningDigest, deriveTypehash, hashStruct } from './typedData.ts'
@@ -153,6 +154,8 @@ export type VerifiedEnvelope = Branded<
     bytes: Uint8Array
     /** What its submitter signed; names the envelope in queues and stores. */
     digest: Hex
+    /** `hashLeaf(bytes)`: its leaf under `batchRoot`. */
+    leafHash: Uint8Array
   },
   'VerifiedEnvelope'
 >
@@ -176,7 +179,7 @@ export function verifyEnvelope(
   if (!isSignedBy({ digest, signature: envelope.signature, signer: envelope.submitter })) {
     throw new EnvelopeRefusedError({ reason: 'its signature is not its submitter’s', fault: 'signature' })
   }
-  return { envelope, bytes, digest } as VerifiedEnvelope
+  return { envelope, bytes, digest, leafHash: hashLeaf(bytes) } as VerifiedEnvelope
 }
 
 /** Signs `envelope` with its submitter's key. */

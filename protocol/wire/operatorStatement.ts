@@ -22,6 +22,9 @@ const TYPEHASH = fromHex(OPERATOR_STATEMENT_TYPEHASH)
 /** typehash, submitter, sequence, index, where the statement stands, its length. */
 const HEAD_SIZE_BYTES = 6 * 32
 
+/** The submitter of the last statement: that of the next one, too, as a rule. */
+let newest: { submitter: Hex | undefined; bytes: Uint8Array } = { submitter: undefined, bytes: new Uint8Array(20) }
+
 /**
  * The log entry of a statement: `abi.encode(OPERATOR_STATEMENT_TYPEHASH, submitter, sequence, index, statement)`. By hand,
  * because members make one for each command that they execute.
@@ -29,8 +32,9 @@ const HEAD_SIZE_BYTES = 6 * 32
 export function encodeOperatorStatement({ submitter, sequence, index, statement }: OperatorStatement): Uint8Array {
   const bytes = new Uint8Array(HEAD_SIZE_BYTES + 32 * Math.ceil(statement.length / 32))
   const view = new DataView(bytes.buffer)
+  if (submitter !== newest.submitter) newest = { submitter, bytes: fromHex(submitter) }
   bytes.set(TYPEHASH)
-  bytes.set(fromHex(submitter), 64 - 20)
+  bytes.set(newest.bytes, 64 - 20)
   view.setBigUint64(96 - 8, sequence)
   view.setUint32(128 - 4, index)
   view.setUint32(160 - 4, HEAD_SIZE_BYTES - 32)

@@ -4,6 +4,7 @@ import type { Block } from '../../committee/types.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { keccak256 } from '../../protocol/hash.ts'
+import { hashLeaf } from '../../protocol/log/treeHash.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import { deriveCommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { deriveCommitteeHash } from '../../protocol/wire/committee.ts'
@@ -63,7 +64,8 @@ export function createEnvelope(parameters: {
   const payload = rotateTo === undefined ? new Uint8Array([WORD, ...text]) : new Uint8Array([ROTATE, rotateTo])
   const address: Hex = `0x${'5b'.repeat(19)}${submitter.toString(16).padStart(2, '0')}`
   const envelope = { component: COMPONENT, submitter: address, sequence, commands: [payload], signature: '0x' as Hex }
-  return { envelope, bytes: text, digest: toHex(packWords([submitter, sequence])) } as unknown as VerifiedEnvelope
+  const digest = toHex(packWords([submitter, sequence]))
+  return { envelope, bytes: text, digest, leafHash: hashLeaf(text) } as unknown as VerifiedEnvelope
 }
 
 /** The envelopes of one world by their bytes, as a key for maps. */

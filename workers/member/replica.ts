@@ -47,11 +47,12 @@ export function openReplica<State>(
 
   /** @throws {EnvelopeRefusedError} and what `screen` throws of an envelope that was not verified before. */
   const verify = (bytes: Uint8Array, screen?: (claimed: Envelope) => void): VerifiedEnvelope =>
-    remembered.get(nameOf(bytes)) ?? verifyEnvelope(bytes, screen === undefined ? { component } : { component, screen })
+    remembered.get(toHex(hashLeaf(bytes))) ??
+    verifyEnvelope(bytes, screen === undefined ? { component } : { component, screen })
 
   /** Only what the pool took or a member proposed: a stranger's envelope gets no room. */
   function remember(envelope: VerifiedEnvelope): void {
-    const name = nameOf(envelope.bytes)
+    const name = toHex(envelope.leafHash)
     if (remembered.has(name)) return
     remembered.set(name, envelope)
     rememberedBytes += envelope.bytes.length
@@ -69,7 +70,7 @@ export function openReplica<State>(
   }
 
   function forget(envelope: VerifiedEnvelope): void {
-    if (remembered.delete(nameOf(envelope.bytes))) rememberedBytes -= envelope.bytes.length
+    if (remembered.delete(toHex(envelope.leafHash))) rememberedBytes -= envelope.bytes.length
   }
 
   function executeEnvelopes(envelopes: readonly VerifiedEnvelope[], timestampMs: bigint): Executed<State> {
@@ -144,5 +145,3 @@ export function openReplica<State>(
 }
 
 type DecisionProof = Pick<Acknowledgement, 'record'> & { height: bigint; leafHashes: readonly Uint8Array[] }
-
-const nameOf = (bytes: Uint8Array): Hex => toHex(hashLeaf(bytes))

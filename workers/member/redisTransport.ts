@@ -85,6 +85,8 @@ export function createRedisTransport(
       await writer.xadd(stream, 'MINID', '~', Date.now() - FRAME_AGE_MAX_MS, '*', 'f', Buffer.from(frame))
     },
     async listen(receive) {
+      // What is made from a lazy connection is lazy, too, and has no queue whose first command would connect it.
+      if (writer.status === 'wait') writer.connect().catch(() => {}) // it tries again by itself
       if (writer.status !== 'ready') await new Promise((resolve) => writer.once('ready', resolve))
       reading = readForever(receive, await readNewestId())
     },

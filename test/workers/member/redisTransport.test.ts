@@ -12,6 +12,8 @@ import { connectRedis, RedisEvictsError } from '../../../workers/runtime/redis.t
 const logger = pino({ level: 'silent' })
 const freshComponent = (): Hex => `0x${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')}`
 
+const bytesOfOne = new Uint8Array([1])
+
 async function connect() {
   const service = await startRedis()
   const redis = new Redis(service.url, { maxRetriesPerRequest: null })
@@ -37,6 +39,17 @@ test('a frame reaches every member that listens, in the order it was sent, its o
   assert.deepEqual(received, [expected, expected])
   await Promise.all(transports.map((each) => each.close()))
   await stop()
+})
+
+test('a transport listens on a connection as a member makes it, before anything was sent', async () => {
+  const service = await startRedis()
+  const redis = await connectRedis({ url: service.url, logger })
+  const transport = createRedisTransport({ redis, logger }, { component: freshComponent() })
+  const received = new Promise((resolve) => void transport.listen(resolve).then(() => transport.broadcast(bytesOfOne)))
+  assert.deepEqual(await received, bytesOfOne)
+  await transport.close()
+  redis.disconnect()
+  await service.stop()
 })
 
 test('a frame of another component reaches nobody; one that is too large is the receiver’s to count and drop', async () => {

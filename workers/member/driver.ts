@@ -114,8 +114,14 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       announceWork()
     },
     onLost({ height, round }) {
-      store.halt(`the key ${seat.self} signed at height ${height}, round ${round} what this store does not know`)
-      fail(new KeyElsewhereError({ signer: seat.self }))
+      // First of all it says nothing more: the store may refuse to remember why.
+      stop()
+      try {
+        store.halt(`the key ${seat.self} signed at height ${height}, round ${round} what this store does not know`)
+        onFatal(new KeyElsewhereError({ signer: seat.self }))
+      } catch (error) {
+        onFatal(error)
+      }
     },
   })
 

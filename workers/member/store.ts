@@ -1,5 +1,5 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Hex, isEqualBytes, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
@@ -11,6 +11,7 @@ import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { decodeEnvelope, deriveEnvelopeDigest } from '../../protocol/wire/envelope.ts'
 import { createBaseWriter } from './storeBase.ts'
 import { chainHash, checksum } from './storeDigest.ts'
+import { isDiskFailure, sync } from './storeFiles.ts'
 
 const FILE_NAME = 'member.sqlite'
 /** Changes when what is stored changes its form. */
@@ -95,8 +96,9 @@ export function initStore(options: StoreIdentity & { dir: string; isSyncing?: bo
   // Made under another name first: a store that is there is whole.
   const draft = `${path}.draft`
   let db: DatabaseSync
+  let madeFolder: string | undefined
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    madeFolder = mkdirSync(dir, { recursive: true, mode: 0o700 })
     rmSync(draft, { force: true })
     db = openDatabase(draft)
   } catch (cause) {
@@ -116,21 +118,15 @@ export function initStore(options: StoreIdentity & { dir: string; isSyncing?: bo
     db.close()
   }
   renameSync(draft, path)
-  syncFolder(dir)
+  // A name is durable when the folder that holds it is.
+  sync(dir)
+  if (madeFolder === undefined) return
+  const first = resolve(madeFolder)
+  for (let made = resolve(dir); made.length >= first.length; made = dirname(made)) sync(dirname(made))
 }
 
 /** Whether there is a store in `dir`, whosever it is. */
 export const hasStore = ({ dir }: { dir: string }): boolean => existsSync(join(dir, FILE_NAME))
-
-/** A file's name is durable when its folder is. */
-function syncFolder(dir: string): void {
-  const folder = openSync(dir, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
-}
 
 /**
  * Opens a member's store and holds it alone. What `append` returned from is durable, with all that was written before.
@@ -156,6 +152,7 @@ export function openStore(options: StoreIdentity & { dir: string; isSyncing?: bo
     verifyDatabase(db)
     let walTail = verifyWal(db)
     verifyDecisions(db)
+    settleJournal(db, { path, dir })
     return createHandle(db, { walTail: () => walTail, setWalTail: (tail) => (walTail = tail) })
   } catch (error) {
     db.close()
@@ -166,8 +163,17 @@ export function openStore(options: StoreIdentity & { dir: string; isSyncing?: bo
 /** What SQLite or a reader makes of bytes that nobody wrote: damage, whichever form its refusal takes. */
 function toStoreError(error: unknown): CoalitionError {
   if (error instanceof StoreError || error instanceof StoreDamagedError) return error
+  if (isDiskFailure(error)) return refuseDisk(error)
   return new StoreDamagedError({ record: 'the database file', reason: (error as Error).message })
 }
+
+/** Nothing that was to be durable is believed to be. */
+const refuseDisk = (cause: Error): StoreError =>
+  new StoreError({
+    reason: `the disk fails: ${cause.message}`,
+    fix: 'See to its space and health, then start the member again: nothing left it that is not on the disk.',
+    cause,
+  })
 
 type WalTail = { id: number; chain: Uint8Array }
 
@@ -203,7 +209,7 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
       db.exec('COMMIT')
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
-      throw error
+      throw isDiskFailure(error) ? refuseDisk(error) : error
     }
   }
 
@@ -310,8 +316,11 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
      */
     bindParameters(parameters: Uint8Array): void {
       const bound = selectMeta.get()?.parameters
-      if (bound === null) db.prepare('UPDATE meta SET parameters = ?').run(checksum(parameters))
-      else if (!isEqualBytes(bytesOf(bound), checksum(parameters))) {
+      if (bound === null) {
+        transaction(() => {
+          db.prepare('UPDATE meta SET parameters = ?').run(checksum(parameters))
+        })
+      } else if (!isEqualBytes(bytesOf(bound), checksum(parameters))) {
         throw new StoreError({
           reason: 'it was made for other parameters of its component than the config has',
           fix: 'Run it with the config that it was made for: changed parameters are another component’s, with stores of its own.',
@@ -334,12 +343,16 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     },
     /** Keeps two messages of one member that contradict each other. */
     keepEvidence(a: Uint8Array, b: Uint8Array): void {
-      db.prepare('INSERT OR IGNORE INTO evidence VALUES (?, ?)').run(a, b)
+      transaction(() => {
+        db.prepare('INSERT OR IGNORE INTO evidence VALUES (?, ?)').run(a, b)
+      })
     },
     countEvidence: (): number => Number(db.prepare('SELECT count(*) AS count FROM evidence').get()?.count),
     /** Ends this store for good: it is never opened again. */
     halt(reason: string): void {
-      db.prepare('UPDATE meta SET halted = ?').run(reason)
+      transaction(() => {
+        db.prepare('UPDATE meta SET halted = ?').run(reason)
+      })
     },
     close(): void {
       if (db.isOpen) db.close()
@@ -356,6 +369,19 @@ function openDatabase(path: string): DatabaseSync {
   return db
 }
 
+/**
+ * Makes durable what was read. A member that was killed leaves behind what it had written and not synced: SQLite reads it like
+ * all else, and a vote would be sent again that the next loss of power takes back (spec §5.4). To sync the journal is not
+ * enough, because a kernel that failed to once takes its pages for written; so all of it is written again, into the database.
+ */
+function settleJournal(db: DatabaseSync, { path, dir }: { path: string; dir: string }): void {
+  const result = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+  if (result?.busy !== 0) throw new Error('the journal of a store that is held alone is in use')
+  sync(`${path}-wal`)
+  // SQLite makes the journal's name durable, too, and does not say so when it cannot.
+  sync(dir)
+}
+
 const SQLITE_BUSY = 5
 
 function openExclusively(path: string): DatabaseSync {
@@ -364,9 +390,7 @@ function openExclusively(path: string): DatabaseSync {
     db.exec('BEGIN EXCLUSIVE; COMMIT')
     return db
   } catch (cause) {
-    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY) {
-      throw new StoreDamagedError({ record: 'the database file', reason: (cause as Error).message })
-    }
+    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY) throw toStoreError(cause)
     throw new StoreError({
       reason: `another process holds ${path}`,
       fix: 'Stop the other one: a member that runs twice contradicts itself.',

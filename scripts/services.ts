@@ -57,6 +57,8 @@ export type StartOptions = {
   logFile?: string | undefined
   /** Whether it outlives this process. */
   detached?: boolean | undefined
+  /** A command that runs it in its own place, as a tracer that leaves the process to its parent. */
+  under?: readonly string[] | undefined
   /** Called as soon as the process exists, long before it is ready. */
   onStart?: ((child: ChildProcess) => void) | undefined
 }
@@ -66,7 +68,8 @@ export async function startProcess(
   args: readonly string[],
   options: StartOptions = {},
 ): Promise<{ child: ChildProcess; line: string }> {
-  const child = spawnService(process.execPath, args, options)
+  const [command, ...before] = [...(options.under ?? []), process.execPath]
+  const child = spawnService(command!, [...before, ...args], { ...options, hasOutput: true })
   let output = ''
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     output += chunk
@@ -135,14 +138,18 @@ const serviceOf = (child: ChildProcess, url: string): Service => ({
   stop: () => stopProcess(child),
 })
 
-function spawnService(command: string, args: readonly string[], options: StartOptions): ChildProcess {
-  const { env = {}, logFile, detached = false, onStart } = options
+function spawnService(
+  command: string,
+  args: readonly string[],
+  options: StartOptions & { hasOutput?: boolean },
+): ChildProcess {
+  const { env = {}, logFile, detached = false, onStart, hasOutput = false } = options
   const log = logFile === undefined ? 'ignore' : openSync(logFile, 'a')
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
     // A server's standard output is its log; a program of ours says there that it is ready.
-    stdio: ['ignore', command === process.execPath ? 'pipe' : log, log],
+    stdio: ['ignore', hasOutput ? 'pipe' : log, log],
     detached,
   })
   if (typeof log === 'number') closeSync(log)

@@ -48,6 +48,39 @@ test('sync: a member without what it needs cannot be missed, and votes again aft
   await world.stop()
 })
 
+test('sync: killed in the middle, it leaves an old store as it was', async () => {
+  const world = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await world.start(index)
+  await world.decide(0, { heights: 3, entries: 100 })
+  world.kill(3)
+  await world.decide(0, { heights: 6, entries: 250 })
+  const url = await world.serve(0)
+  let asked = 0
+  const staller = await startLiar(url, (path) => {
+    if (path.startsWith('tile/entries/')) asked += 1
+    return asked > 4 ? () => undefined : undefined
+  })
+  const failing = assert.rejects(world.sync(3, { urls: [staller.url], trusted: world.trust(0, 8n) }), /No peer/)
+  await until(() => asked > 4)
+  // What is on the disk now is what a kill would leave there: entries are written, and nothing of it is committed.
+  const killed = createTestDir()
+  cpSync(world.dirOf(3), killed, { recursive: true })
+  await failing
+  staller.close()
+  for (const left of [killed, world.dirOf(3)]) {
+    const store = openStore({ dir: left, component, signer: keys[3]!.signer })
+    assert.deepEqual(
+      [store.baseHeight(), store.readRecord(3n) !== undefined, store.readRecord(4n)],
+      [0n, true, undefined],
+    )
+    assert.equal(store.readEntries({ start: 0n, end: 2_000n }).length, 300)
+    store.close()
+  }
+  const back = await world.start(3)
+  await until(() => back.replica.state().height === 9n)
+  await world.stop()
+})
+
 test('sync: a store that has what its peers offer stays as it is', async () => {
   const world = createSyncWorld()
   for (const index of [0, 1, 2, 3]) await world.start(index)

@@ -168,3 +168,19 @@ test('sync: what was synced serves the next member', async () => {
   assert.deepEqual([synced?.height, synced?.epoch, synced?.url], [14n, 2n, url])
   assert.equal(follower.store.baseHeight(), 14n)
 })
+
+test('sync: a retired component’s last state can be taken, and nothing is signed with it', async () => {
+  const retired = createSyncWorld()
+  for (const index of [0, 1, 2, 3]) await retired.start(index)
+  await retired.decide(0, { heights: 2 })
+  const { height } = await retired.retire([0, 1, 2], 0n)
+  const url = await retired.serve(0)
+  for (const [index, trusted] of [height, 2n].entries()) {
+    const synced = await retired.sync(4 + index, { urls: [url], trusted: retired.trust(0, trusted) })
+    assert.deepEqual([synced?.height, synced?.epoch], [height, 0n])
+    const member = await retired.start(4 + index)
+    assert.equal(member.replica.state().governance.retirement?.reason, 'done')
+    assert.equal(member.signedCount(), 0)
+  }
+  await retired.stop()
+})

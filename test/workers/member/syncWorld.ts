@@ -5,7 +5,7 @@ import { createLogReader } from '../../../client/logReader.ts'
 import { chronicle as machine } from '../../../modules/chronicle/machine.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import { encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
-import { type Commit, deriveCommitDigest } from '../../../protocol/wire/commit.ts'
+import { type Commit, deriveCommitDigest, ZERO_BYTES32 } from '../../../protocol/wire/commit.ts'
 import { decodeCommitRecord } from '../../../protocol/wire/commitRecord.ts'
 import { encodeEnvelope, type SignedEnvelope, signEnvelope } from '../../../protocol/wire/envelope.ts'
 import { encodeGovernanceCommand, type GovernanceCommand } from '../../../protocol/wire/governance.ts'
@@ -100,6 +100,16 @@ export function createSyncWorld() {
       let last: Commit | undefined
       for (const index of by) last = await approve(index, { kind: 'approveRotation', newEpoch, members })
       await until(() => [...running.values()].every(({ replica }) => replica.state().epoch === newEpoch))
+      return last!
+    },
+
+    /** A quorum of `by` retires the component. @returns the commit that did it, the last. */
+    async retire(by: readonly number[], epoch: bigint): Promise<Commit> {
+      let last: Commit | undefined
+      for (const index of by) {
+        last = await approve(index, { kind: 'approveRetirement', epoch, successor: ZERO_BYTES32, reason: 'done' })
+      }
+      await until(() => [...running.values()].every(({ replica }) => replica.state().governance.retirement !== null))
       return last!
     },
 

@@ -22,6 +22,8 @@ export default defineConfig({
         dictionaryWeight: 0,
         includeStorage: false,
         includePushBytes: false,
+        // A failing run says what broke at once; minutes spent on a shorter one say no more.
+        shrinkRunLimit: Number(process.env.FUZZ_SHRINK ?? 200),
         failurePersistDir: './cache/fuzz/failures',
       },
     },

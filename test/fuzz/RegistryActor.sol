@@ -49,7 +49,7 @@ contract RegistryActor is RegistryDriver {
         draft.next = abi.encode(_hashSeats(to));
         _forge(draft, Invariant.OnlyQuorumSpeaks);
 
-        _decideRotation(draft, to);
+        _decideRotation(draft, _hashSeats(to));
         _anchorHonestly(i, draft);
         models[i].former.push(models[i].seats);
         models[i].seats = to;

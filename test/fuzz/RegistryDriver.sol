@@ -124,8 +124,7 @@ abstract contract RegistryDriver is TestCommittees {
         proof[0] = newRoot;
     }
 
-    function _decideRotation(Draft memory draft, Seats memory to) internal view {
-        bytes32 newCommitteeHash = _hashSeats(to);
+    function _decideRotation(Draft memory draft, bytes32 newCommitteeHash) internal pure {
         draft.nextKind = 1;
         draft.next = abi.encode(newCommitteeHash);
         bytes32 key = ComponentKey.unwrap(draft.commit.component);
@@ -197,18 +196,22 @@ abstract contract RegistryDriver is TestCommittees {
 
     /// @dev Shows the registry a certificate and says whether the view accepts it.
     function _isCertified(Head memory head, Draft memory draft) internal view returns (bool) {
-        Certificate memory certificate = Certificate({
-            round: draft.round,
-            signers: draft.signers,
-            signatures: _signatures(draft.seats, draft.signers, draft.signed),
-            absentees: _absentees(draft.seats, draft.signers),
-            details: draft.seats.details
-        });
-        try registry.verifyCertificate(head, draft.commit, certificate) {
+        try registry.verifyCertificate(head, draft.commit, _certificate(draft)) {
             return true;
         } catch {
             return false;
         }
+    }
+
+    function _certificate(Draft memory draft) internal view returns (Certificate memory) {
+        return
+            Certificate({
+                round: draft.round,
+                signers: draft.signers,
+                signatures: _signatures(draft.seats, draft.signers, draft.signed),
+                absentees: _absentees(draft.seats, draft.signers),
+                details: draft.seats.details
+            });
     }
 
     /// @return held All that the registry holds of component `i`.

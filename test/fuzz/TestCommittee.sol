@@ -46,7 +46,7 @@ struct Member {
 /// @notice Members whose secret keys are known, and the typed data that they sign, written from spec §4 and §5.1 and
 /// apart from the contracts' own hashing.
 abstract contract TestCommittees {
-    uint256 private constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+    uint256 internal constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
     bytes32 internal constant DOMAIN_SEPARATOR = keccak256(
         abi.encode(
             keccak256("EIP712Domain(string name,string version)"),
@@ -171,11 +171,19 @@ abstract contract TestCommittees {
 
     /// @return The argument of `anchor`, as contracts/libraries/AnchorCall.sol draws it.
     function _pack(Draft memory draft) internal view returns (bytes memory) {
+        return _packWith(draft, _signatures(draft.seats, draft.signers, draft.signed));
+    }
+
+    /// @return The same, with signatures that need not be anyone's.
+    function _packWith(Draft memory draft, bytes memory signatures) internal view returns (bytes memory) {
         return
             bytes.concat(
                 _packHead(draft.commit, draft.previous),
                 _packCommit(draft),
-                _packCertificate(draft),
+                // Seven members at most, so the bitmap is one byte.
+                bytes1(uint8(draft.signers)),
+                signatures,
+                _packAbsentees(draft.seats, draft.signers),
                 abi.encodePacked(draft.proof),
                 draft.next
             );
@@ -212,12 +220,9 @@ abstract contract TestCommittees {
             );
     }
 
-    function _packCertificate(Draft memory draft) private view returns (bytes memory packed) {
-        Seats memory seats = draft.seats;
-        // Seven members at most, so the bitmap is one byte.
-        packed = bytes.concat(bytes1(uint8(draft.signers)), _signatures(seats, draft.signers, draft.signed));
+    function _packAbsentees(Seats memory seats, uint256 signers) private view returns (bytes memory packed) {
         for (uint256 i = 0; i < seats.count; ++i) {
-            if ((draft.signers >> i) & 1 == 0) packed = bytes.concat(packed, bytes20(members[seats.first + i].account));
+            if ((signers >> i) & 1 == 0) packed = bytes.concat(packed, bytes20(members[seats.first + i].account));
         }
     }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @notice A log whose leaves follow from a salt, with each complete subtree remembered once it was hashed.
+/// @notice A log whose leaves follow from a salt, but for those that were given, with each complete subtree remembered once it was hashed.
 struct TestLog {
     bytes32 salt;
+    mapping(uint256 index => bytes leaf) given;
     mapping(uint256 place => bytes32 node) nodes;
 }
 
@@ -16,7 +17,8 @@ using TestLogs for TestLog global;
 /// @notice The prover's side of RFC 9162 §2.1, written from its recursive definitions and apart from `Rfc9162`.
 library TestLogs {
     function leaf(TestLog storage log, uint256 index) internal view returns (bytes memory) {
-        return abi.encode(log.salt, index);
+        bytes memory given = log.given[index];
+        return given.length == 0 ? abi.encode(log.salt, index) : given;
     }
 
     /// @return MTH(D[0:size]), §2.1.1.

@@ -252,6 +252,13 @@ export class Checker {
     else this.#mustStop.delete(signer)
   }
 
+  /** A restored member asks in another epoch now: whoever has no seat there is not asked, whatever it holds. */
+  onAskedElsewhere(signer: Hex, { peers, faultyMax }: { peers: readonly Hex[]; faultyMax: number }): void {
+    const holders = [...(this.#mustStop.get(signer) ?? [])].filter((holder) => peers.includes(holder))
+    if (holders.length > faultyMax) this.#mustStop.set(signer, new Set(holders))
+    else this.#mustStop.delete(signer)
+  }
+
   onHalted(signer: Hex, { isRestored }: { isRestored: boolean }): void {
     if (!isRestored) this.#fail('halt', short(signer))
     this.#mustStop.delete(signer)

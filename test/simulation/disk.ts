@@ -26,7 +26,7 @@ export class Disk {
     this.#written = { ...this.#written, wal: [...this.#written.wal, record] }
   }
 
-  /** A decision replaces the write-ahead log that led to it, whole or not at all. */
+  /** A decision replaces the write-ahead log that led to it, whole or not at all; the next record's sync is its own. */
   decide(decision: Decision, state: ReplicaState): void {
     this.#written = { wal: [], decisions: [...this.#written.decisions, decision], state }
   }
@@ -38,6 +38,11 @@ export class Disk {
   /** The power fails: what was not yet durable is lost. */
   lose(): void {
     this.#written = this.#durable
+  }
+
+  /** What its process reads: all that it wrote. */
+  get written(): Content {
+    return this.#written
   }
 
   /** All that is durable. Values: a backup is the thing itself. */

@@ -26,7 +26,7 @@ import type { Block, Effect, Input, Message, SignedMessage } from '../../committ
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { VerifiedCommit } from '../../protocol/wire/certificate.ts'
-import { deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
+import { deriveCommitDigest, derivePrecommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { quorumOf } from '../../protocol/wire/committee.ts'
 import type { VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import {
@@ -351,8 +351,7 @@ export class Member {
     if (executed.state.parent !== commitDigest) throw new Error(`height ${commit.height} executes to another commit`)
     const decision = { commit, commitDigest, certificate, body: executed.body, block, extensions }
     this.disk.decide(decision, executed.state)
-    this.world.mayKill(this)
-    this.disk.sync()
+    if (commit.next !== ZERO_BYTES32) this.disk.sync()
     this.replica = executed.state
     this.#executions.clear()
     for (const { bytes } of executed.envelopes) this.#pool.delete(keyOfBytes(bytes))
@@ -370,8 +369,12 @@ export class Member {
   /** The committee that the last commit named takes over; one that still asks goes on asking, among the new ones. */
   #enterEpoch(): void {
     const isAsking = this.isAsking
-    this.core = createState({ committee: this.#committee(), parent: this.#parentOf(this.disk.read().decisions.at(-1)) })
+    this.core = createState({
+      committee: this.#committee(),
+      parent: this.#parentOf(this.disk.written.decisions.at(-1)),
+    })
     this.world.checker.onForgotten(this.signer, this.#faultyMax)
+    if (this.isRestored) this.world.onRestoredEntersEpoch(this)
     this.world.note(() => `${this.name} enters epoch ${this.core.committee.epoch}`)
     if (isAsking) this.#beginHandshake()
     else this.#inputs.push({ kind: 'started', nowMs: this.nowMs })
@@ -481,7 +484,7 @@ export class Member {
   }
 
   #serve(to: number, first: bigint): void {
-    const { decisions } = this.disk.read()
+    const { decisions } = this.disk.written
     for (
       let height = first < 1n ? 1n : first;
       height <= BigInt(decisions.length) && height < first + SERVED_HEIGHTS_MAX;

@@ -269,12 +269,20 @@ export class World {
   }
 
   onRestored(member: Member, records: readonly WalRecord[]): void {
+    this.checker.onRestored(member.signer, { records, height: member.core.height, ...this.#askedBy(member) })
+  }
+
+  onRestoredEntersEpoch(member: Member): void {
+    this.checker.onAskedElsewhere(member.signer, this.#askedBy(member))
+  }
+
+  /** The honest peers that a member which starts now asks. */
+  #askedBy(member: Member): { peers: Hex[]; faultyMax: number } {
     const { signers } = member.core.committee
     const peers = this.members
       .filter((peer) => peer !== member && !(peer instanceof Liar) && peer.isUp && signers.includes(peer.signer))
       .map(({ signer }) => signer)
-    const faultyMax = Math.floor((signers.length - 1) / 3)
-    this.checker.onRestored(member.signer, { records, height: member.core.height, peers, faultyMax })
+    return { peers, faultyMax: Math.floor((signers.length - 1) / 3) }
   }
 
   // Work

@@ -14,6 +14,7 @@ import { hashLeaf } from '../../protocol/log/treeHash.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
 import type { Certificate } from '../../protocol/wire/certificate.ts'
+import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
 import { type Envelope, type VerifiedEnvelope, verifyEnvelope } from '../../protocol/wire/envelope.ts'
@@ -115,6 +116,7 @@ export function openReplica<State>(
         height: commit.height,
         record: encodeCommitRecord({ commit, body, certificate }),
         anchor: commit.anchor,
+        endsEpoch: commit.next !== ZERO_BYTES32,
         envelopes,
         firstEntry: state.log.size,
         entries,

@@ -38,6 +38,8 @@ export type StoredDecision = {
   /** Encoded envelopes, in the order of the batch. */
   envelopes: readonly { digest: Hex; bytes: Uint8Array }[]
   anchor: boolean
+  /** Whether it is the last of its committee. */
+  endsEpoch: boolean
   /** Index of the first of `entries`. */
   firstEntry: bigint
   entries: readonly Uint8Array[]
@@ -247,12 +249,14 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     /**
      * Writes a decision, whole or not at all, and with it forgets the write-ahead log that led to it. It has no fsync of
      * its own: the next record's makes it durable, too. Power that goes before takes it back to the precommit, which is
-     * durable at a quorum wherever there is a certificate, so the same commit is decided again (spec §5.4).
+     * durable at a quorum wherever there is a certificate, so the same commit is decided again (spec §5.4). One that ends
+     * an epoch is durable at once: a member taken back behind it would trust keys that are no longer guarded.
      */
     decide(decision: StoredDecision): void {
       const { height, record, anchor, envelopes, entries, firstEntry, tiles, state } = decision
+      const write = decision.endsEpoch ? transaction : unsynced
       const tail = wal.walTail()
-      unsynced(() => {
+      write(() => {
         const before = selectChain.get(height - 1n)
         const previous = before === undefined ? new Uint8Array(32) : bytesOf(before.chain)
         insertDecision.run(height, record, anchor ? 1 : 0, chainHash(previous, Buffer.from(record)))

@@ -78,6 +78,7 @@ export async function startScriptedLog({
       height,
       record: encodeCommitRecord({ commit, body, certificate: committee.certify(commit) }),
       anchor,
+      endsEpoch: next !== ZERO_BYTES32,
       envelopes: [{ digest: parent, bytes: envelope }],
       firstEntry: log.size,
       entries: leaves,

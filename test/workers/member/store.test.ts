@@ -45,6 +45,7 @@ function decision(height: bigint, entries: string[], from = EMPTY_RANGE): Stored
     height,
     record: `{"height":${height}}`,
     anchor: height % 2n === 0n,
+    endsEpoch: false,
     envelopes: [{ digest: `0x${height.toString(16).padStart(64, '0')}`, bytes: bytes(`envelope ${height}`) }],
     firstEntry: from.size,
     entries: leaves,

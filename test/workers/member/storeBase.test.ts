@@ -38,6 +38,7 @@ const decision = (height: bigint, over: Partial<StoredDecision> = {}): StoredDec
   height,
   record: `{"height":${height}}`,
   anchor: true,
+  endsEpoch: false,
   envelopes: [],
   firstEntry: 0n,
   entries: [],

@@ -13,7 +13,7 @@ const POLL_MS = 100
 /** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves; a snapshot is not larger. */
 const BODY_SIZE_MAX_BYTES = TILE_WIDTH * (65_535 + 2)
 const TILE_SIZE_MAX_BYTES = TILE_WIDTH * HASH_SIZE_BYTES
-/** A commit with 256 signatures, a status that names 256 peers: the largest text. */
+/** A commit with 256 signatures, a status that names 256 peers and what they approve: the largest text. */
 const TEXT_SIZE_MAX_BYTES = 1 << 16
 
 export class LogUnreachableError extends CoalitionError {

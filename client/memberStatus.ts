@@ -25,6 +25,8 @@ export type MemberStatus = {
   peers: readonly { signer: Hex; lastHeardMs: number | null }[]
   /** Envelopes that wait to be proposed. */
   pool: { envelopes: number; bytes: number }
+  /** What members of its epoch's committee stand by: each the digest of a governance command (spec §5.1, §9). */
+  approvals: readonly { member: Hex; command: Hex }[]
   /** Pairs of messages that it holds in which a member contradicts itself. */
   evidence: number
   /** How often its command queue made no progress and was opened anew. */
@@ -60,6 +62,7 @@ const STATUS = z.strictObject({
     .refine((drops) => Object.keys(drops).length <= 64, 'more than 64 reasons'),
   peers: z.array(z.strictObject({ signer: hexOf(20), lastHeardMs: count.nullable() })).max(ADDRESSES_MAX),
   pool: z.strictObject({ envelopes: count, bytes: count }),
+  approvals: z.array(z.strictObject({ member: hexOf(20), command: hexOf(32) })).max(ADDRESSES_MAX),
   evidence: count,
   queueRestarts: count,
 })

@@ -1,9 +1,9 @@
 import { type Hex, isEqualBytes, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
-import { keccak256 } from '../protocol/hash.ts'
 import { deriveCommitteeHash, type Member, quorumOf } from '../protocol/wire/committee.ts'
 import {
   decodeGovernanceCommand,
+  deriveGovernanceDigest,
   deriveNextOfRotation,
   encodeCommitteeRotated,
   encodeRetirementMarker,
@@ -118,7 +118,7 @@ export function listGovernanceItems({
   })
   return [
     item(COMMITTEE_TYPEHASH, epoch, committeeHash),
-    ...[...approvals].map(([member, payload]) => item(APPROVAL_TYPEHASH, member, toHex(keccak256(payload)))),
+    ...[...approvals].map(([member, payload]) => item(APPROVAL_TYPEHASH, member, deriveGovernanceDigest(payload))),
     ...(retirement === null ? [] : [item(RETIREMENT_TYPEHASH, component, hashRetirementMarker(retirement))]),
   ]
 }

@@ -1,6 +1,7 @@
 import { decodeAbiParameters, encodeAbiParameters, parseAbiParameters } from 'viem/utils'
 import { assertHex, fromHex, type Hex, isEqualBytes, toHex } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
+import { keccak256 } from '../hash.ts'
 import { ZERO_BYTES32 } from './commit.ts'
 import { assertMembers, deriveCommitteeHash, type Member } from './committee.ts'
 import { hashRotation, RETIREMENT_MARKER_TYPEHASH, type RetirementMarker } from './next.ts'
@@ -81,6 +82,9 @@ export function encodeGovernanceCommand(command: GovernanceCommand): Uint8Array 
   assertReason(reason)
   return fromHex(encodeAbiParameters(RETIREMENT_FIELDS, [APPROVE_RETIREMENT_TYPEHASH, epoch, successor, reason]))
 }
+
+/** What names an encoded command where approvals of it are counted: its keccak-256, as the state has it. */
+export const deriveGovernanceDigest = (payload: Uint8Array): Hex => toHex(keccak256(payload))
 
 /**
  * The exact inverse of `encodeGovernanceCommand`.

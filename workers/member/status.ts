@@ -1,5 +1,6 @@
 import type { MemberStatus } from '../../client/memberStatus.ts'
 import type { Hex } from '../../protocol/bytes.ts'
+import { deriveGovernanceDigest } from '../../protocol/wire/governance.ts'
 import type { Driver } from './driver.ts'
 import type { Replica } from './replica.ts'
 import type { Store } from './store.ts'
@@ -33,6 +34,10 @@ export const createStatus =
         .filter((each) => each.signer !== signer)
         .map((each) => ({ signer: each.signer, lastHeardMs: vitals.lastHeardMs().get(each.signer) ?? null })),
       pool,
+      approvals: [...governance.approvals].map(([member, payload]) => ({
+        member,
+        command: deriveGovernanceDigest(payload),
+      })),
       evidence: store.countEvidence(),
       queueRestarts: queueRestarts(),
     }

@@ -1,4 +1,5 @@
 import { CoalitionError } from '../protocol/errors.ts'
+import { ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import { EpochUnprovenError, readEpochEnd } from './epochEnd.ts'
 import { currentCommittee, type Epochs, endEpoch, verifyCommit } from './epochs.ts'
 import { type LogReader, LogUnreachableError, NotInLogError } from './logReader.ts'
@@ -7,6 +8,16 @@ import { type LogReader, LogUnreachableError, NotInLogError } from './logReader.
 const EPOCHS_MAX = 10_000n
 /** Bytes that one log may answer with while it is followed. */
 const READ_MAX_BYTES = 1 << 30
+
+/** A member that synced has the whole log, and no commits below the height that it began at. */
+export class EpochMissingError extends CoalitionError {
+  constructor({ url, epoch }: { url: string; epoch: bigint }) {
+    super('EPOCH_MISSING', `The log at ${url} is past epoch ${epoch} and does not have the commit that ended it.`, {
+      fix: 'Read from a member that was there when the epoch ended.',
+      kind: 'refused',
+    })
+  }
+}
 
 export type FollowEpochsOptions = {
   /** Goes no further than this epoch. @default as far as the logs lead */
@@ -23,7 +34,7 @@ export type FollowEpochsOptions = {
  *
  * @returns `known` itself where there is nothing new, or no log to read.
  * @throws {EpochUnprovenError} no log is usable, and one shows an end that does not hold: the first of them is named.
- * @throws {LogUnreachableError} no log is usable, and none answers otherwise.
+ * @throws {EpochMissingError | LogUnreachableError} no log is usable, and none answers otherwise.
  */
 export async function followEpochs(
   { logs }: { logs: readonly LogReader[] },
@@ -62,11 +73,17 @@ async function readNextEpoch(
     new EpochUnprovenError({ url: log.url, epoch, reason, cause })
   if (log.bytesRead() > readMaxBytes) throw refuse(`it answers with more than ${READ_MAX_BYTES} bytes`)
   try {
-    const record = await log.readEpochEnd(epoch).catch((error: unknown) => {
-      if (error instanceof NotInLogError) return undefined
-      throw error
-    })
-    if (record === undefined) return undefined
+    const readEnd = () => log.readEpochEnd(epoch).catch(toUndefined)
+    let record = await readEnd()
+    if (record === undefined) {
+      const newest = (await log.readNewestAnchor().catch(toUndefined))?.commit
+      const isPast =
+        newest !== undefined && (newest.epoch > epoch || (newest.epoch === epoch && newest.next !== ZERO_BYTES32))
+      if (!isPast) return undefined
+      // It may have ended in between.
+      record = await readEnd()
+      if (record === undefined) throw new EpochMissingError({ url: log.url, epoch })
+    }
     if (epoch >= EPOCHS_MAX) throw refuse(`there are more than ${EPOCHS_MAX} epochs before it`)
     if (record.commit.epoch !== epoch) throw refuse(`it serves a commit of epoch ${record.commit.epoch}`)
     const verified = verifyCommit(epochs, record)
@@ -78,7 +95,12 @@ async function readNextEpoch(
     return endEpoch(epochs, verified, members)
   } catch (error) {
     if (!(error instanceof CoalitionError)) throw error
-    if (error instanceof EpochUnprovenError || error instanceof LogUnreachableError) throw error
-    throw refuse(error.message.replace(/\.$/, ''), error)
+    const namesLog =
+      error instanceof EpochUnprovenError || error instanceof EpochMissingError || error instanceof LogUnreachableError
+    throw namesLog ? error : refuse(error.message.replace(/\.$/, ''), error)
   }
+}
+
+function toUndefined(error: unknown): undefined {
+  if (!(error instanceof NotInLogError)) throw error
 }

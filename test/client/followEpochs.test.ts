@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EpochUnprovenError } from '../../client/epochEnd.ts'
 import { committeeFor, createEpochs, currentCommittee, type Epochs, verifyCommit } from '../../client/epochs.ts'
-import { followEpochs } from '../../client/followEpochs.ts'
-import { createLogReader, LogUnreachableError } from '../../client/logReader.ts'
+import { EpochMissingError, followEpochs } from '../../client/followEpochs.ts'
+import { createLogReader, type LogReader, LogUnreachableError, NotInLogError } from '../../client/logReader.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CertificateRefusedError } from '../../protocol/wire/certificate.ts'
 import { type Tamper, withTamperedLog } from '../../scripts/demo/tamperedLog.ts'
@@ -131,6 +131,25 @@ test('followEpochs: refuses the end of another epoch, the true one of an earlier
   const first = Buffer.from(await (await fetch(`${log.url}/commit/epoch/0`)).arrayBuffer())
   const replay: Tamper = (path, body) => (path === '/commit/epoch/1' ? first : body)
   await withTamperedLog(log.url, replay, (liar) => assert.rejects(follow(liar), /serves a commit of epoch 0/))
+  await log.close()
+})
+
+test('followEpochs: a log that lacks an epoch’s end and is past it says so, rather than that the epoch goes on', async () => {
+  const log = await startRotatedLog()
+  const full = createLogReader({ url: log.url })
+  const without = (missing: bigint): LogReader => ({
+    ...full,
+    readEpochEnd: (epoch) =>
+      epoch === missing
+        ? Promise.reject(new NotInLogError({ path: `commit/epoch/${epoch}` }))
+        : full.readEpochEnd(epoch),
+  })
+  for (const missing of [0n, 1n]) {
+    await assert.rejects(followEpochs({ logs: [without(missing)] }, known), EpochMissingError)
+    assert.equal(currentCommittee(await followEpochs({ logs: [without(missing), full] }, known)).epoch, 2n)
+  }
+  log.retire({ successor: component, reason: '' })
+  await assert.rejects(followEpochs({ logs: [without(2n)] }, known), EpochMissingError)
   await log.close()
 })
 

@@ -280,6 +280,7 @@ test('decodeMemberStatus: gives back what was encoded, and refuses everything be
   assert.deepEqual(decodeMemberStatus(encodeMemberStatus(status), { url }), status)
   const json = JSON.parse(encodeMemberStatus(status)) as Record<string, unknown>
   const peer = { signer: signers[0], lastHeardMs: null }
+  const approval = { member: signers[0], command: component }
   for (const over of [
     { height: '-1' },
     { height: 1 },
@@ -292,10 +293,21 @@ test('decodeMemberStatus: gives back what was encoded, and refuses everything be
       ),
     },
     { peers: Array.from({ length: 257 }, () => peer) },
+    { approvals: Array.from({ length: 257 }, () => approval) },
+    { approvals: [{ ...approval, command: '0x12' }] },
+    { approvals: [{ ...approval, more: true }] },
     { evidence: 0.5 },
     { more: true },
   ]) {
     assert.throws(() => decodeMemberStatus(JSON.stringify({ ...json, ...over }), { url }), MalformedStatusError)
   }
   assert.throws(() => decodeMemberStatus('{', { url }), MalformedStatusError)
+  // The largest committee's status is still one that a reader takes.
+  const largest = encodeMemberStatus({
+    ...status,
+    drops: Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`${'r'.repeat(30)}${n}`, Number.MAX_SAFE_INTEGER])),
+    peers: Array.from({ length: 255 }, () => ({ signer: signers[0]!, lastHeardMs: Date.now() })),
+    approvals: Array.from({ length: 256 }, () => ({ member: signers[0]!, command: component })),
+  })
+  assert.ok(largest.length <= 1 << 16, `${largest.length} bytes`)
 })

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { chronicleCommand } from './commands/chronicle.ts'
+import { committeeCommand } from './commands/committee.ts'
 import { configCommand } from './commands/config.ts'
 import { deployCommand } from './commands/deploy.ts'
 import { idCommand } from './commands/id.ts'
@@ -27,6 +28,7 @@ program.addCommand(idCommand())
 program.addCommand(configCommand())
 program.addCommand(keyCommand())
 program.addCommand(chronicleCommand())
+program.addCommand(committeeCommand())
 program.addCommand(verifyCommand())
 program.addCommand(statusCommand())
 program.addCommand(quoteCommand())

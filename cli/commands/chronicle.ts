@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { createEpochs } from '../../client/epochs.ts'
 import { followEpochs } from '../../client/followEpochs.ts'
 import { readKeystore } from '../../client/keystore.ts'
@@ -9,6 +9,7 @@ import { createSubmitter } from '../../client/submit.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { SequenceRefusedError, signEnvelope } from '../../protocol/wire/envelope.ts'
 import { ComponentRetiredError } from '../../protocol/wire/next.ts'
+import { toSeconds, toSequence } from '../arguments.ts'
 import { environment } from '../environment.ts'
 import { print, say } from '../output.ts'
 import { readPassword } from '../password.ts'
@@ -131,15 +132,3 @@ const printAppended = (appended: Appended, json: boolean | undefined): void =>
         })
         .join('\n'),
   })
-
-function toSequence(text: string): bigint {
-  if (!/^[1-9][0-9]{0,18}$/.test(text) || BigInt(text) >= 1n << 63n)
-    throw new InvalidArgumentError('Give a whole number from 1 to 2^63 − 1.')
-  return BigInt(text)
-}
-
-function toSeconds(text: string): number {
-  const seconds = Number(text)
-  if (!(seconds >= 1 && seconds <= 86_400)) throw new InvalidArgumentError('Give 1 to 86400 seconds.')
-  return seconds
-}

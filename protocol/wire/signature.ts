@@ -33,6 +33,23 @@ export function signDigest(digest: Hex, secretKey: Uint8Array): Hex {
 }
 
 /**
+ * A signature as this protocol carries it, from what wallets give: 64 bytes already, or 65 with `v` at the end.
+ *
+ * @throws {InvalidSignatureError} neither.
+ */
+export function toCompactSignature(signature: Hex): Hex {
+  const bytes = fromHex(signature)
+  if (bytes.length === SIGNATURE_SIZE_BYTES) return signature
+  if (bytes.length !== SIGNATURE_SIZE_BYTES + 1) throw new InvalidSignatureError({ reason: 'it is not 64 or 65 bytes' })
+  const v = bytes[SIGNATURE_SIZE_BYTES]!
+  if (![0, 1, 27, 28].includes(v)) throw new InvalidSignatureError({ reason: 'its last byte is no recovery id' })
+  if (bytes[32]! >> 7 === 1) throw new InvalidSignatureError({ reason: 's is not low' })
+  const compact = bytes.subarray(0, SIGNATURE_SIZE_BYTES)
+  if (v === 1 || v === 28) compact[32]! |= 0x80
+  return toHex(compact)
+}
+
+/**
  * The address whose key signed `digest`.
  *
  * @throws {InvalidSignatureError} not 64 bytes, high s, or no point of the curve.

@@ -46,15 +46,15 @@ export function writeRunConfig({ dir, isShared }: { dir: string; isShared: boole
 
 export type DemoProcess = { name: string; child: ChildProcess; url: string }
 
-/** Makes a store for member `index` and starts it as a process of its own. */
+/** Makes a store for member `index`, whose key is the example's unless it says otherwise, and starts it as a process of its own. */
 export async function startMember(
   { redisUrl, config, dir, start }: DemoSettings,
-  { index }: { index: number },
+  { index, keystore = keystorePath(`member-${index}`) }: { index: number; keystore?: string },
 ): Promise<DemoProcess> {
   const name = `member-${index}`
   const env = {
     COALITION_CONFIG: config,
-    KEYSTORE: keystorePath(name),
+    KEYSTORE: keystore,
     KEYSTORE_PASSWORD_FILE: PASSWORD_FILE,
     STORE: join(dir, name),
     REDIS_URL: redisUrl,

@@ -3,6 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
+import { readChronicle } from '../../client/readChronicle.ts'
+import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { runCli } from '../../scripts/demo/committee.ts'
 import { type Service, startChain } from '../../scripts/services.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
@@ -11,7 +14,9 @@ const root = join(import.meta.dirname, '../..')
 const dir = createTestDir()
 const config = join(root, 'examples/superchain/coalition.json')
 const key = join(root, 'examples/superchain/keys/submitter.json')
+const memberKey = join(root, 'examples/superchain/keys/member-0.json')
 const passwordFile = join(root, 'examples/superchain/keys/password.txt')
+type Example = { modules: { chronicle: { members: { signer: string; noteKey: string }[] } } }
 const NOWHERE = 'http://127.0.0.1:1'
 
 function file(name: string, text: string): string {
@@ -20,9 +25,17 @@ function file(name: string, text: string): string {
   return path
 }
 
+const { component } = await readChronicle(config)
+const status: MemberStatus = {
+  ...{ component, signer: `0x${'11'.repeat(20)}`, epoch: 0n, height: 0n, commitDigest: ZERO_BYTES32 },
+  ...{ startedAtMs: 1, nowMs: 2, isJoined: true, drops: {}, peers: [], pool: { envelopes: 0, bytes: 0 } },
+  ...{ approvals: [], evidence: 0, queueRestarts: 0 },
+}
+
 /** A log that has nothing decided and knows no submitter. */
 const log = createServer((request, response) => {
-  const body = request.url?.startsWith('/submitter/') ? '0' : request.url === '/checkpoint' ? 'no origin\n' : undefined
+  const answers: Record<string, string> = { '/checkpoint': 'no origin\n', '/status': encodeMemberStatus(status) }
+  const body = request.url?.startsWith('/submitter/') ? '0' : answers[request.url ?? '']
   response.statusCode = body === undefined ? 404 : 200
   response.end(body ?? '')
 })
@@ -53,6 +66,16 @@ const append = (entries: string, options: { config?: string; key?: string; log?:
 const verify = (rest: string[], options: { log?: string; rpc?: string } = {}) => [
   ...['verify', '0', '--log', options.log ?? logUrl, '--rpc', options.rpc ?? chain.url, ...rest],
 ]
+const rotate = (members: string, rest: readonly string[] = ['--key', memberKey], options: { log?: string } = {}) => [
+  ...['committee', 'rotate', '--members', members, '--config', config, '--log', options.log ?? logUrl],
+  ...['--redis', 'redis://127.0.0.1:1', '--password-file', passwordFile, ...rest],
+]
+const retire = (successor: string, rest: readonly string[]) => [
+  ...['committee', 'retire', '--successor', successor, '--config', config, '--log', logUrl],
+  ...['--redis', 'redis://127.0.0.1:1', '--key', memberKey, '--password-file', passwordFile, ...rest],
+]
+const [first, second] = (JSON.parse(readFileSync(config, 'utf8')) as Example).modules.chronicle.members
+const next = file('next.json', JSON.stringify([first, second]))
 const entries = file('entries.jsonl', '{"a":1}\n')
 const terse = file('terse.json', JSON.stringify({ schemaVersion: 1, name: 'no.chronicle' }))
 const elsewhere = file('elsewhere.json', readFileSync(config, 'utf8').replace('31337', '1'))
@@ -105,6 +128,95 @@ const refusals: { name: string; args: () => string[]; code: string; status?: 1 |
     name: 'a keystore that would be overwritten',
     args: () => ['key', 'new', '--out', existing, '--password-file', passwordFile],
     code: 'KEYSTORE',
+  },
+  { name: 'members that are no JSON', args: () => rotate(file('no.json', '[{')), code: 'MALFORMED_MEMBERS' },
+  {
+    name: 'members that are no list',
+    args: () => rotate(file('object.json', JSON.stringify({ members: [first] }))),
+    code: 'MALFORMED_MEMBERS',
+  },
+  {
+    name: 'a member with an unknown key',
+    args: () => rotate(file('unknown.json', JSON.stringify([{ ...first, weight: 2 }]))),
+    code: 'MALFORMED_MEMBERS',
+  },
+  {
+    name: 'a member’s key that is given twice',
+    args: () => rotate(file('twice.json', `[{"signer":"${first!.signer}","signer":"${second!.signer}"}]`)),
+    code: 'MALFORMED_MEMBERS',
+  },
+  {
+    name: 'more members than a committee has',
+    args: () => rotate(file('many.json', JSON.stringify(Array.from({ length: 257 }, () => ({ signer: '0x' }))))),
+    code: 'MALFORMED_MEMBERS',
+  },
+  { name: 'a committee of nobody', args: () => rotate(file('nobody.json', '[]')), code: 'ADDRESS_COUNT' },
+  {
+    name: 'members out of order',
+    args: () => rotate(file('order.json', JSON.stringify([second, first]))),
+    code: 'ADDRESSES_OUT_OF_ORDER',
+  },
+  {
+    name: 'a member that is no address',
+    args: () => rotate(file('address.json', '[{"signer":"0x12"}]')),
+    code: 'INVALID_HEX',
+  },
+  {
+    name: 'two members with one note key',
+    args: () => rotate(file('note.json', JSON.stringify([first, { ...second, noteKey: first!.noteKey }]))),
+    code: 'INVALID_NOTE_KEY',
+  },
+  {
+    name: 'too large a file of members',
+    args: () => rotate(file('huge.json', ' '.repeat(1 << 18))),
+    code: 'INPUT_TOO_LARGE',
+  },
+  { name: 'members that are not there', args: () => rotate(join(dir, 'nothing.json')), code: 'UNREADABLE_INPUT' },
+  { name: 'an approval without a key', args: () => rotate(next, []), code: 'USAGE' },
+  {
+    name: 'a signer who neither signs nor prints',
+    args: () => rotate(next, ['--signer', first!.signer]),
+    code: 'USAGE',
+  },
+  {
+    name: 'a signer beside a key',
+    args: () => rotate(next, ['--signer', first!.signer, '--print', '--key', memberKey]),
+    code: 'USAGE',
+  },
+  {
+    name: 'a signature of no length',
+    args: () => rotate(next, ['--signer', first!.signer, '--signature', '0x00']),
+    code: 'USAGE',
+  },
+  {
+    name: 'a signature that is another’s',
+    args: () => rotate(next, ['--signer', first!.signer, '--signature', `0x${'11'.repeat(64)}`]),
+    code: 'ENVELOPE_REFUSED',
+    status: 1,
+  },
+  {
+    name: 'a signature with a recovery id that there is none of',
+    args: () => rotate(next, ['--signer', first!.signer, '--signature', `0x${'11'.repeat(65)}`]),
+    code: 'INVALID_SIGNATURE',
+    status: 1,
+  },
+  { name: 'an approval of no member', args: () => rotate(next, ['--key', key]), code: 'NOT_A_MEMBER', status: 1 },
+  {
+    name: 'an approval over an unreachable log',
+    args: () => rotate(next, ['--key', memberKey], { log: NOWHERE }),
+    code: 'LOG_UNREACHABLE',
+  },
+  { name: 'an approval over an unreachable Redis', args: () => rotate(next), code: 'REDIS_UNREACHABLE' },
+  { name: 'a successor that is no key', args: () => retire('0x12', []), code: 'USAGE' },
+  {
+    name: 'a reason that is too long',
+    args: () => retire('none', ['--reason', 'é'.repeat(129)]),
+    code: 'INVALID_GOVERNANCE',
+  },
+  {
+    name: 'a component that is to be its own successor',
+    args: () => retire(component, []),
+    code: 'INVALID_GOVERNANCE',
   },
   { name: 'a missing password', args: () => ['key', 'new', '--out', join(dir, 'new.json')], code: 'MISSING_PASSWORD' },
   {
@@ -162,7 +274,12 @@ test('coalition: every command has help, which exits 0', async () => {
     ['key', 'show'],
     ['chronicle'],
     ['chronicle', 'append'],
+    ['committee'],
+    ['committee', 'show'],
+    ['committee', 'rotate'],
+    ['committee', 'retire'],
     ['verify'],
+    ['status'],
   ]
   const results = await Promise.all(commands.map((command) => runCli([...command, '--help'])))
   for (const { status, output } of results) {

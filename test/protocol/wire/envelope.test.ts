@@ -14,6 +14,7 @@ import {
   signEnvelope,
   verifyEnvelope,
 } from '../../../protocol/wire/envelope.ts'
+import { toEnvelopeTypedData } from '../../../protocol/wire/envelopeTypedData.ts'
 import { DOMAIN } from '../../../protocol/wire/typedData.ts'
 import { createTestMembers, sampleCommit } from './members.ts'
 
@@ -36,6 +37,8 @@ test('deriveEnvelopeDigest: equals viem’s hashTypedData', () => {
       { name: 'commands', type: 'bytes[]' },
     ],
   }
+  const shown = toEnvelopeTypedData(sample)
+  assert.deepEqual([shown.types.Envelope, shown.domain], [types.Envelope, DOMAIN])
   fc.assert(
     fc.property(anyCommands, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (commands, sequence) => {
       const message = { component, submitter: signer, sequence, commands: commands.map(toHex) }

@@ -27,6 +27,22 @@ async function connect() {
   }
 }
 
+test('a member that only listens, on a connection that was opened late, begins to listen', async () => {
+  const service = await startRedis()
+  const redis = await connectRedis({ url: service.url, logger })
+  const component = freshComponent()
+  const [listener, speaker] = [1, 2].map(() => createRedisTransport({ redis, logger }, { component }))
+  const heard: string[] = []
+  await listener!.listen((frame) => heard.push(String(frame)))
+  await speaker!.listen(() => {})
+  await speaker!.broadcast(new Uint8Array([7]))
+  while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(heard, ['7'])
+  await Promise.all([listener!.close(), speaker!.close()])
+  redis.disconnect()
+  await service.stop()
+})
+
 test('a frame reaches every member that listens, in the order it was sent, its own included', async () => {
   const { redis, stop } = await connect()
   const component = freshComponent()

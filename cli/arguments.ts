@@ -1,0 +1,26 @@
+import { InvalidArgumentError } from 'commander'
+import { type Hex, isHex } from '../protocol/bytes.ts'
+
+/** What several commands take, as commander hands it over: refused here, before anything is read. */
+
+export function toAddress(text: string): Hex {
+  if (!isHex(text, 20)) throw new InvalidArgumentError('Give 20 bytes of lower-case hex.')
+  return text
+}
+
+export function toSignature(text: string): Hex {
+  if (!isHex(text, 64) && !isHex(text, 65)) throw new InvalidArgumentError('Give 64 or 65 bytes of lower-case hex.')
+  return text
+}
+
+export function toSequence(text: string): bigint {
+  if (!/^[1-9][0-9]{0,18}$/.test(text) || BigInt(text) >= 1n << 63n)
+    throw new InvalidArgumentError('Give a whole number from 1 to 2^63 − 1.')
+  return BigInt(text)
+}
+
+export function toSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds >= 1 && seconds <= 86_400)) throw new InvalidArgumentError('Give 1 to 86400 seconds.')
+  return seconds
+}

@@ -120,6 +120,44 @@ test('an address, index or round with dirty padding is refused by Solidity’s d
   assert.equal(await outcomeOf(withWord(calls.register, firstSigner, signer | (1n << 160n))), EMPTY)
 })
 
+const MAX_UINT64 = 2n ** 64n - 1n
+
+test('a proof too short or too long, and an index or a size near 2^64, are refused by name', async () => {
+  const { key, head, log } = component
+  const leaf = toHex(log.leaf(4))
+  const proof = log.proveInclusion(4, 9).map(toHex)
+  const include = (nodes: readonly Hex[], changes: { index?: bigint; logSize?: bigint } = {}) => {
+    const shown = { ...head, logSize: changes.logSize ?? head.logSize }
+    return outcomeOf(encode('verifyInclusion', [key, shown, changes.index ?? 4n, leaf, nodes]))
+  }
+  for (const nodes of [[], proof.slice(1), [...proof, digestOf('node')], Array<Hex>(65).fill(digestOf('node'))]) {
+    assert.equal(await include(nodes), 'Rfc9162ProofLengthWrong', `${nodes.length} nodes`)
+  }
+  assert.equal(await include(proof, { index: MAX_UINT64 }), 'Rfc9162IndexOutOfRange')
+  assert.equal(await include(proof, { logSize: MAX_UINT64 }), 'ComponentRegistryNotInWindow')
+  const item = { typehash: digestOf('type'), key: digestOf('key'), value: digestOf('value') }
+  assert.equal(await outcomeOf(encode('verifyStateItem', [key, head, item, [], 0n])), 'ComponentRegistryHeadTooOld')
+  const patient = [key, head, item, [], 2n ** 256n - 1n]
+  assert.equal(await outcomeOf(encode('verifyStateItem', patient)), 'ComponentRegistryItemNotInState')
+})
+
+test('a certificate of nobody, of 257 members, and a commit with numbers near 2^64 are refused by name', async () => {
+  const { head, committee } = component
+  const { commit, certificate } = (await component.prepare()).certified
+  const own = { ...certificate, absentees: committee.signers.slice(3), details: deriveDetails(committee.members) }
+  const certify = (changes: object, numbers: object = {}) =>
+    outcomeOf(encode('verifyCertificate', [head, { ...commit, ...numbers }, { ...own, ...changes }]))
+  assert.equal(await certify({}), 'accepted')
+  const nobody = { signers: 0n, signatures: '0x', absentees: [] }
+  assert.equal(await certify(nobody), 'CertificatesMemberCountUnusable')
+  const absentees = Array.from({ length: 254 }, (_, index): Hex => `0x${(index + 1).toString(16).padStart(40, '0')}`)
+  assert.equal(await certify({ absentees }), 'CertificatesMemberCountUnusable')
+  for (const field of ['height', 'logSize', 'timestampMs']) {
+    assert.equal(await certify({}, { [field]: MAX_UINT64 }), 'CertificatesOtherCommittee', field)
+  }
+  assert.equal(await certify({}, { epoch: MAX_UINT64 }), 'ComponentRegistryOtherEpoch')
+})
+
 test('words after the arguments change nothing', async () => {
   for (const data of Object.values(calls)) {
     const honest = await outcomeOf(data)

@@ -26,8 +26,11 @@ const TRY_AGAIN = { attempts: 100, backoff: { type: 'fixed', delay: 500 } } as c
 const CLOSE_MAX_MS = 1_000
 const ENDED: ReadonlySet<string> = new Set(['completed', 'failed'])
 /** After so long without an acknowledgement, or after twice what the last one took, every member is asked. */
-const HEDGE_MIN_MS = 750
+const HEDGE_MIN_MS = 250
+const HEDGE_FIRST_MS = 750
 const HEDGE_MAX_MS = 10_000
+/** So long a member that did not bring an acknowledgement in that time is not the first to be asked. */
+const SLOW_MS = 10_000
 /** How often it is looked for members that came by a rotation: beyond the hedge, so that a busy committee is left alone. */
 const LOOK_FOR_OTHERS_MS = 15_000
 
@@ -71,8 +74,8 @@ export type CreateSubmitterParameters = {
 
 export type Submitter = {
   /**
-   * Hands an envelope to f + 1 members, of whom one is honest and passes it on, to the others too where that does not
-   * bring an acknowledgement soon, and waits until one is proven. Where the committee changes meanwhile, the members that
+   * Hands an envelope to one member, which passes it on, to all others too where that does not bring an acknowledgement
+   * soon, and waits until one is proven. Where the committee changes meanwhile, the members that
    * came are asked as well.
    *
    * @throws {NoQuorumError} none within `timeoutMs`.
@@ -120,7 +123,9 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
   }
   const lanes = new Map<Hex, Lane>()
   let isClosed = false
-  let hedgeMs = HEDGE_MIN_MS
+  let hedgeMs = HEDGE_FIRST_MS
+  /** Until when a member counts as slow. */
+  const slow = new Map<Hex, number>()
   let following: Promise<void> | undefined
   await openLanes()
 
@@ -298,6 +303,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
               // A committee that is busy is not one that lost something: asking all of it again would keep it busy.
               const tookMs = performance.now() - startedMs
               hedgeMs = Math.min(Math.max(HEDGE_MIN_MS, 2 * tookMs), HEDGE_MAX_MS)
+              slow.delete(signer)
               finish(() => resolve(submitted))
             },
             (error: unknown) => {
@@ -337,7 +343,10 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
           if (logs.length > 0) void follow().then(handToRest)
         }
         const startedMs = performance.now()
-        const hedge = setTimeout(lookForOthers, hedgeMs)
+        const hedge = setTimeout(() => {
+          for (const signer of handed) slow.set(signer, Date.now() + SLOW_MS)
+          lookForOthers()
+        }, hedgeMs)
         const lookout = setInterval(lookForOthers, LOOK_FOR_OTHERS_MS)
         const timeout = setTimeout(() => {
           const count = currentCommittee(epochs).signers.length
@@ -347,7 +356,9 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
         // A start that changes with the sequence spreads the work over the members.
         const first = Number(envelope.sequence % BigInt(signers.length))
         const order = [...signers.slice(first), ...signers.slice(0, first)].filter((signer) => lanes.has(signer))
-        order.slice(0, faultyMaxOf(signers) + 1).forEach(hand)
+        const isSlow = (signer: Hex): boolean => (slow.get(signer) ?? 0) > Date.now()
+        const asked = order.find((signer) => !isSlow(signer)) ?? order[0]
+        if (asked !== undefined) hand(asked)
       })
     },
     epochs: () => epochs,

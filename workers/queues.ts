@@ -130,5 +130,8 @@ export function decodeSignedVerdicts(data: unknown): SignedVerdicts {
   return parsed.data
 }
 
-/** How long a finished job is kept, for clients that come for its result. */
-export const KEEP_FINISHED_JOBS = { age: 3600, count: 1000 } as const
+/**
+ * How long a finished job is kept, for clients that come for its result: some seconds' worth, because each has its data
+ * with it, and whoever comes later asks again and gets the same.
+ */
+export const KEEP_FINISHED_JOBS = { age: 3600, count: 256 } as const

@@ -58,7 +58,11 @@ async function judge(mutant: Mutant | undefined): Promise<Omit<Verdict, 'tookMs'
 async function runSuite({ source, isFuzzed }: { source: string; isFuzzed: boolean }): Promise<Omit<Verdict, 'tookMs'>> {
   for (const files of planSuite({ source, withFuzz: isFuzzed })) {
     const timeoutMs = files.some((file) => file.includes('solidityInvariants')) ? FUZZ_TIMEOUT_MS : GROUP_TIMEOUT_MS
-    const said = await sandbox.runTests({ files, timeoutMs, env: { SEED: String(seed), FUZZ_SEED: String(seed) } })
+    const said = await sandbox.runTests({
+      files,
+      timeoutMs,
+      env: { SEED: String(seed), FUZZ_SEED: String(seed), PLANTED: 'none' },
+    })
     if (said.outcome !== 'passed') return { status: 'killed', reason: tell(said) }
   }
   return { status: 'survived', reason: '' }

@@ -236,12 +236,14 @@ contract RegistryActor is RegistryDriver {
     function _registerAgain(uint256 i, bytes32 otherDetails) private {
         Model storage model = models[i];
         Committee memory genesis = Committee(_signersOf(model.genesis), model.genesis.details);
+        bytes32[COMPONENT_COUNT] memory before;
+        for (uint256 j = 0; j < COMPONENT_COUNT; ++j) before[j] = _readHeld(j);
         require(registry.register(model.componentId, genesis) == model.key, "the same has another key");
         // The same id with another committee is another component.
         genesis.details = otherDetails;
         require(registry.register(model.componentId, genesis) != model.key, "another has the same key");
         for (uint256 j = 0; j < COMPONENT_COUNT; ++j) {
-            require(_readHeld(j) == models[j].held, "registering changed a component");
+            require(_readHeld(j) == before[j], "registering changed a component");
         }
     }
 

@@ -154,12 +154,13 @@ abstract contract RegistryDriver is TestCommittees {
 
     function _anchorHonestly(uint256 i, Draft memory draft) internal {
         Model storage model = models[i];
+        bool isRetired = registry.isRetired(model.key) || draft.nextKind == 2;
         registry.anchor(_pack(draft));
         ++honestAnchors;
         current = i;
         model.heads.push(_toHead(draft));
         model.held = _readHeld(i);
-        if (registry.isRetired(model.key) != (draft.nextKind == 2)) isBroken[Invariant.OnlyQuorumSpeaks] = true;
+        if (registry.isRetired(model.key) != isRetired) isBroken[Invariant.OnlyQuorumSpeaks] = true;
     }
 
     function _toHead(Draft memory draft) internal view returns (Head memory) {

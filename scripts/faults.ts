@@ -1,88 +1,75 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createStores } from './faults/createStore.ts'
-import {
-  DATABASE,
-  type Damage,
-  JOURNAL,
-  type Outcome,
-  readHistory,
-  type StoreUnderTest,
-  sizeOf,
-  tryDamage,
-} from './faults/damage.ts'
+import { type DamageReport, runDamages } from './faults/runDamages.ts'
+import { type InjectionReport, runInjections } from './faults/runInjections.ts'
+import { whyNotTraced } from './faults/tracedRun.ts'
+import { planTrials } from './faults/trial.ts'
 
 /**
- * Damages a member's store and opens it again: cut at every byte of its journal, and with single bits flipped anywhere.
- * Ends with 1 where a damaged store was opened with something that it never held. Usage: npm run faults -- [--flips N]
- * [--step BYTES] [--seed S] [--json]
+ * Damages a member's store and opens it again, and makes the writes and syncs of a running member fail (docs/testing.md).
+ * Ends with 1 where either brought to light what must not be. Usage: npm run faults -- [--flips N] [--step BYTES]
+ * [--seed S] [--injections N] [--from K] [--only damages|injections] [--keep] [--json]
  */
 const { values } = parseArgs({
   options: {
     flips: { type: 'string', default: '5000' },
     step: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
-    json: { type: 'boolean' },
+    injections: { type: 'string', default: '3' },
+    from: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
   },
 })
-/** Few, because a journal is cut at every byte. */
-const HEIGHTS = 2
 const flipCount = Number(values.flips)
 const step = Number(values.step)
 const seed = Number(values.seed)
-const areFlips = Number.isInteger(flipCount) && flipCount >= 0 && flipCount <= 10_000_000
-if (!(areFlips && Number.isInteger(step) && step >= 1 && Number.isInteger(seed))) {
-  console.error('faults: --flips takes a number up to 10,000,000, --step one from 1, --seed a whole number')
+const count = Number(values.injections)
+const from = Number(values.from)
+const isWhole = (value: number, least: number, most: number): boolean =>
+  Number.isInteger(value) && value >= least && value <= most
+const isUsable =
+  isWhole(flipCount, 0, 10_000_000) &&
+  isWhole(step, 1, 1_000_000) &&
+  Number.isInteger(seed) &&
+  isWhole(count, 0, 10_000) &&
+  isWhole(from, 1, 100_000) &&
+  [undefined, 'damages', 'injections'].includes(values.only)
+if (!isUsable) {
+  console.error('Usage: npm run faults -- [--flips N] [--step BYTES] [--seed S] [--injections N] [--from K]')
+  console.error('       [--only damages|injections] [--keep] [--json]')
   process.exit(2)
 }
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
-/** Numbers below `max` from one seed (mulberry32). */
-function createRandom(state: number): (max: number) => number {
-  return (max) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * max)
-  }
-}
-
+const COMMITTEES = [1, 4]
 const dir = mkdtempSync(join(tmpdir(), 'coalition-faults-'))
-try {
-  const { killed, closed } = await createStores(dir, { heights: HEIGHTS })
-  const scratch = join(dir, 'scratch')
-  const random = createRandom(seed)
-  const journalSize = sizeOf(killed, JOURNAL)
-  const flips = function* (test: StoreUnderTest, file: string): Iterable<Damage> {
-    for (let index = 0; index < flipCount; index++) yield { kind: 'flip', file, bit: random(8 * sizeOf(test, file)) }
-  }
-  const truncations = function* (): Iterable<Damage> {
-    for (let sizeBytes = 0; sizeBytes < journalSize; sizeBytes += step) {
-      yield { kind: 'truncate', file: JOURNAL, sizeBytes }
-    }
-  }
-  const kinds: { name: string; test: StoreUnderTest; damages: Iterable<Damage> }[] = [
-    { name: 'journalTruncations', test: killed, damages: truncations() },
-    { name: 'journalFlips', test: killed, damages: flips(killed, JOURNAL) },
-    { name: 'databaseFlips', test: closed, damages: flips(closed, DATABASE) },
-  ]
-  const report: Record<string, Record<Outcome, number>> = {}
-  const findings: { damage: Damage; reason: string }[] = []
-  for (const { name, test, damages } of kinds) {
-    const history = readHistory(test, scratch)
-    const counts: Record<Outcome, number> = { whole: 0, earlier: 0, refused: 0, altered: 0 }
-    for (const damage of damages) {
-      const { outcome, reason } = tryDamage(test, damage, { scratch, history })
-      counts[outcome] += 1
-      if (outcome === 'altered') findings.push({ damage, reason })
-    }
-    report[name] = counts
-    console.error(`${name}: ${JSON.stringify(counts)}`)
-  }
-  const result = { seed, journalSizeBytes: journalSize, ...report, findings }
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
-  process.exitCode = findings.length === 0 ? 0 : 1
-} finally {
-  rmSync(dir, { recursive: true, force: true })
+const say = (line: string): void => console.error(line)
+let damages: DamageReport | undefined
+const injections: InjectionReport[] = []
+let notTried: string | undefined
+
+if (values.only !== 'injections') {
+  damages = await runDamages({ dir: join(dir, 'damages'), flipCount, step, seed, say })
 }
+if (values.only !== 'damages' && count > 0) {
+  notTried = whyNotTraced()
+  if (notTried !== undefined) say(`${notTried}: writes and syncs that fail are not tried`)
+  for (const memberCount of notTried === undefined ? COMMITTEES : []) {
+    say(`${memberCount} member(s):`)
+    const folder = join(dir, `of-${memberCount}`)
+    mkdirSync(folder)
+    injections.push(await runInjections({ dir: folder, memberCount, trials: planTrials({ count, from }), say }))
+  }
+}
+
+const findings = [damages, ...injections].flatMap((report): unknown[] => report?.findings ?? [])
+for (const finding of findings) say(`found: ${typeof finding === 'string' ? finding : JSON.stringify(finding)}`)
+if (values.keep || findings.length > 0) say(`stores and logs are kept in ${dir}`)
+else rmSync(dir, { recursive: true, force: true })
+const result = { passed: findings.length === 0, seed, ...damages, injections, notTried: notTried ?? null, findings }
+console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
+process.exit(result.passed ? 0 : 1)

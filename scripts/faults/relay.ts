@@ -57,9 +57,12 @@ export async function startRelay(options: {
   return {
     async stop() {
       isStopped = true
-      await running
-      await transport.close()
-      redis.disconnect()
+      try {
+        await running
+      } finally {
+        await transport.close()
+        redis.disconnect()
+      }
     },
   }
 }

@@ -48,58 +48,63 @@ export async function runInjections(options: {
   const [relayed, ...clients] = submitters
   const load = startLoad({ redisUrl, epochs: createEpochs(chronicle), keys: clients })
   const relay = await startRelay({ redisUrl, component, key: relayed!, urls: seats.map(({ url }) => url) })
-  const witness = createWitness({ dir: victim.dir, signer: victim.signer, scratch: join(dir, 'disk') })
+  const witness = createWitness({ dir: victim.dir, signer: victim.signer, signers, scratch: join(dir, 'disk') })
   const bench: Bench = { committee, heights, listener, witness, traceFile: join(dir, 'trace') }
   const report: Record<string, Record<TrialOutcome, number>> = {}
   const findings: string[] = []
   const rejoinsMs: number[] = []
-  let count = 0
-  for (const trial of trials) {
-    const name = describeInjection(trial) + (trial.isPowerCut ? ', and the power lost' : '')
-    const before = witness.findings.length
-    const result = await tryInjection(bench, trial)
-    if (result.rejoinMs !== undefined) rejoinsMs.push(result.rejoinMs)
-    const found = [...result.findings, ...witness.findings.slice(before)]
-    findings.push(...found.map((finding) => `${name}: ${finding}`))
-    const kind = kindOf(trial, result)
-    const counts = report[kind] ?? { stopped: 0, wentOn: 0, notReached: 0 }
-    report[kind] = { ...counts, [result.outcome]: counts[result.outcome] + 1 }
-    count += 1
-    say(`${count}. ${name} (${result.outcome}): ${found[0] ?? `signs again after ${result.rejoinMs} ms`}`)
-    if (result.rejoinMs === undefined) break
-  }
+  try {
+    let count = 0
+    for (const trial of trials) {
+      const name = describeInjection(trial) + (trial.isPowerCut ? ', and the power lost' : '')
+      const before = witness.findings.length
+      const result = await tryInjection(bench, trial)
+      if (result.rejoinMs !== undefined) rejoinsMs.push(result.rejoinMs)
+      const found = [...result.findings, ...witness.findings.slice(before)]
+      findings.push(...found.map((finding) => `${name}: ${finding}`))
+      const kind = kindOf(trial, result)
+      const counts = report[kind] ?? { stopped: 0, wentOn: 0, notReached: 0 }
+      report[kind] = { ...counts, [result.outcome]: counts[result.outcome] + 1 }
+      count += 1
+      say(`${count}. ${name} (${result.outcome}): ${found[0] ?? `signs again after ${result.rejoinMs} ms`}`)
+      if (result.rejoinMs === undefined) break
+    }
 
-  const last = startVictim(bench)
-  await last.isReady
-  if (!(await load.finish({ timeoutMs: SETTLE_MAX_MS }))) {
-    findings.push(`an envelope was not acknowledged within ${SETTLE_MAX_MS} ms of quiet`)
-  }
-  await relay.stop()
-  await settle(heights)
-  heights.close()
-  await Promise.all([last.end('SIGTERM'), committee.stopOthers()])
-  listener.close()
-  const verdict = await check({
-    component,
-    signers,
-    stores: seats.map(({ name, dir }) => readStoreContent({ name, path: join(dir, DATABASE) })),
-    acknowledged: load.acknowledged,
-    observed: listener.observed(),
-    heads: [],
-  })
-  findings.push(...verdict.findings.map(({ kind, what }) => `${kind}: ${what}`))
-  await committee.close()
-  return {
-    memberCount,
-    trials: report,
-    rejoined: rejoinsMs.length,
-    rejoinMaxMs: Math.max(0, ...rejoinsMs),
-    messagesBound: witness.counts.messages,
-    acknowledgementsBound: witness.counts.acknowledgements,
-    acknowledgedEnvelopes: load.acknowledged.length,
-    heights: verdict.heights,
-    signaturesChecked: verdict.signaturesChecked,
-    findings,
+    const last = startVictim(bench)
+    await last.isReady
+    if (!(await load.finish({ timeoutMs: SETTLE_MAX_MS }))) {
+      findings.push(`an envelope was not acknowledged within ${SETTLE_MAX_MS} ms of quiet`)
+    }
+    await relay.stop()
+    await settle(heights)
+    await Promise.all([last.end('SIGTERM'), committee.stopOthers()])
+    const verdict = await check({
+      component,
+      signers,
+      stores: seats.map(({ name, dir }) => readStoreContent({ name, path: join(dir, DATABASE) })),
+      acknowledged: load.acknowledged,
+      observed: listener.observed(),
+      heads: [],
+    })
+    findings.push(...verdict.findings.map(({ kind, what }) => `${kind}: ${what}`))
+    return {
+      memberCount,
+      trials: report,
+      rejoined: rejoinsMs.length,
+      rejoinMaxMs: Math.max(0, ...rejoinsMs),
+      messagesBound: witness.counts.messages,
+      acknowledgementsBound: witness.counts.acknowledgements,
+      acknowledgedEnvelopes: load.acknowledged.length,
+      heights: verdict.heights,
+      signaturesChecked: verdict.signaturesChecked,
+      findings,
+    }
+  } finally {
+    // What failed on the way leaves them running, and then they end without their answers.
+    await Promise.allSettled([load.finish({ timeoutMs: 0 }), relay.stop()])
+    heights.close()
+    listener.close()
+    await committee.close()
   }
 }
 

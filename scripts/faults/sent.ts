@@ -1,14 +1,16 @@
 import { decodeMessage } from '../../committee/codec.ts'
 import type { SignedMessage } from '../../committee/types.ts'
+import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { decodeAcknowledgement } from '../../protocol/wire/acknowledgement.ts'
+import { deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
 import { decodeFrame } from '../../workers/member/frame.ts'
 
 /** What a member said to Redis that binds it. */
 export type Sent =
   | { kind: 'message'; message: SignedMessage }
-  /** A client was told that this height is decided. */
-  | { kind: 'acknowledgement'; height: bigint }
+  /** A client was told that a height is decided, with the certificate of these precommits. */
+  | { kind: 'acknowledgement'; height: bigint; precommit: Hex; signers: bigint }
 
 /** Reads what a process writes to its sockets, as commands of Redis; what is none, as its HTTP answers, is passed over. */
 export function createSentReader(): (socket: string, bytes: Uint8Array) => Sent[] {
@@ -71,7 +73,9 @@ function readSent(args: readonly Buffer[]): Sent[] {
 function readAcknowledgement(arg: Buffer): Sent[] {
   try {
     const { record } = decodeAcknowledgement(JSON.parse(arg.toString()))
-    return [{ kind: 'acknowledgement', height: record.commit.height }]
+    const { commit, certificate } = record
+    const precommit = derivePrecommitDigest({ commitDigest: deriveCommitDigest(commit), round: certificate.round })
+    return [{ kind: 'acknowledgement', height: commit.height, precommit, signers: certificate.signers }]
   } catch (error) {
     if (error instanceof CoalitionError || error instanceof SyntaxError) return []
     throw error

@@ -29,10 +29,10 @@ export type Bench = {
   traceFile: string
 }
 
-/** Every act on the first `count` calls of each kind, and those calls that only an orderly end makes. */
-export function* planTrials({ count }: { count: number }): Iterable<Trial> {
+/** Every act on `count` calls of each kind, from the `from`th on, and on those calls that a start or an orderly end makes. */
+export function* planTrials({ count, from = 1 }: { count: number; from?: number }): Iterable<Trial> {
   const plain = { isLasting: false, isPowerCut: false }
-  for (let at = 1; at <= count; at++) {
+  for (let at = from; at < from + count; at++) {
     for (const call of ['pwrite64', 'fsync'] as const) yield* actsOn({ call, at })
   }
   if (count === 0) return

@@ -24,7 +24,13 @@ type Durable = { height: bigint; digests: ReadonlySet<Hex> }
  * @param options.dir - the store, made and not opened yet.
  * @param options.scratch - a folder of its own.
  */
-export function createWitness({ dir, signer, scratch }: { dir: string; signer: Hex; scratch: string }): Witness {
+export function createWitness(options: {
+  dir: string
+  signer: Hex
+  signers: readonly Hex[]
+  scratch: string
+}): Witness {
+  const { dir, signer, signers, scratch } = options
   const disk = createDisk(dir)
   const read = createSentReader()
   const findings: string[] = []
@@ -40,13 +46,17 @@ export function createWitness({ dir, signer, scratch }: { dir: string; signer: H
     return durable.content
   }
 
-  /** What is decided binds more than any vote for it: a member signs nothing at a height that its store has decided. */
+  /**
+   * What is decided binds more than any vote for it: a member signs nothing at a height that its store has decided. A
+   * certificate holds for good where the precommits that it is made of do: what is decided again is the same.
+   */
   function check(sent: Sent): void {
     if (sent.kind === 'acknowledgement') {
       counts.acknowledgements += 1
-      const { height } = readDurable()
-      if (height < sent.height) {
-        findings.push(`height ${sent.height} was acknowledged while ${height} was the last on disk`)
+      const isOfSelf = ((sent.signers >> BigInt(signers.indexOf(signer))) & 1n) === 1n
+      const { height, digests } = readDurable()
+      if (isOfSelf && height < sent.height && !digests.has(sent.precommit)) {
+        findings.push(`height ${sent.height} was acknowledged before the precommit for it was on disk`)
       }
       return
     }

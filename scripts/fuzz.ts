@@ -86,18 +86,27 @@ async function compile(): Promise<void> {
   if (status !== 0) process.exit(1)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 await compile()
 const startedMs = performance.now()
 const endsMs = startedMs + minutes * 60_000
-
+/** First runs of the chunks that are being made. */
+const open = new Set<number>()
 let next = from
 let done = 0
+
+const goOn = (): string => `--seed ${seed} --from ${Math.min(next, ...open)}`
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.stdout.write(`interrupted after ${done} runs; go on with ${goOn()}\n`)
+    process.exit(130)
+  })
+}
 
 async function work(): Promise<void> {
   while (next < runs && performance.now() < endsMs) {
     const made = { first: next, count: Math.min(chunk, runs - next) }
     next += made.count
+    open.add(made.first)
     const failure = await runChunk(made)
     if (failure !== undefined) {
       const env = Object.entries(envOf(made)).map(([name, value]) => `${name}=${value}`)
@@ -105,6 +114,7 @@ async function work(): Promise<void> {
       process.stdout.write(`${failure}\nruns ${made.first} to ${made.first + made.count} broke; replay: ${replay}\n`)
       process.exit(1)
     }
+    open.delete(made.first)
     done += made.count
     const rate = done / ((performance.now() - startedMs) / 1_000)
     process.stderr.write(`fuzz: ${from + done} of ${runs} runs, ${rate.toFixed(1)} runs/s, seed ${seed}\n`)
@@ -113,7 +123,7 @@ async function work(): Promise<void> {
 
 await Promise.all(Array.from({ length: jobs }, work))
 if (next < runs) {
-  process.stdout.write(`time is up: runs ${from} to ${next} held; go on with --seed ${seed} --from ${next}\n`)
+  process.stdout.write(`time is up: runs ${from} to ${next} held; go on with ${goOn()}\n`)
   process.exit(3)
 }
 const seconds = Math.round((performance.now() - startedMs) / 1_000)

@@ -76,6 +76,7 @@ const report = {
   possibleMutants: all.length,
   mutants: counted.length,
   killed,
+  killedByTimeout: counted.filter(({ reason }) => reason === 'timed out').length,
   killedByGasAlone: counted.filter(({ reason }) => /^test\/contracts\/(gas|worstCaseGas)\./.test(reason)).length,
   killedRatio: Math.round((1_000 * killed) / Math.max(counted.length, 1)) / 1_000,
   secondsOfMutants: Math.round(counted.reduce((sum, { tookMs }) => sum + tookMs, 0) / 1_000),

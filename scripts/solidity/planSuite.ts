@@ -15,12 +15,11 @@ export type PlanSuiteParameters = {
  * else, and the Solidity invariants come last, for what is left.
  */
 export function planSuite({ source, withFuzz, withGas = true }: PlanSuiteParameters): readonly (readonly string[])[] {
-  const files = globSync('test/contracts/*.test.ts', { cwd: ROOT }).sort()
-  const groupOf = (group: readonly string[]) => files.filter((file) => group.includes(baseOf(file)))
+  const groupOf = (group: readonly string[]) => FILES.filter((file) => group.includes(baseOf(file)))
   const gas = groupOf(GAS)
   const fuzz = groupOf(FUZZ)
   const slow = groupOf(SLOW)
-  const rest = files.filter((file) => ![...gas, ...fuzz, ...slow].includes(file))
+  const rest = FILES.filter((file) => ![...gas, ...fuzz, ...slow].includes(file))
   // A source's own test, where it has one, is asked first.
   const own = rest.concat(slow).filter((file) => baseOf(file) === nameOf(source).toLowerCase())
   const others = (group: readonly string[]) => group.filter((file) => !own.includes(file))
@@ -28,6 +27,8 @@ export function planSuite({ source, withFuzz, withGas = true }: PlanSuiteParamet
   return groups.filter((group) => group.length > 0)
 }
 
+// Listed once, when the copies are made in which they run.
+const FILES: readonly string[] = globSync('test/contracts/*.test.ts', { cwd: ROOT }).sort()
 const SLOW = ['rfc9162', 'invariants']
 const GAS = ['worstcasegas', 'gas']
 const FUZZ = ['solidityinvariants']

@@ -36,7 +36,16 @@ if (seed !== undefined) {
   const count = toCount(values.seeds, 'seeds')
   const from = toCount(values.from, 'from')
   const threadCount = toCount(values.threads, 'threads')
-  const totals = { seeds: 0, heights: 0, deliveries: 0, kills: 0, restored: 0, stopped: 0, rotations: 0 }
+  const totals = {
+    seeds: 0,
+    heights: 0,
+    deliveries: 0,
+    kills: 0,
+    restored: 0,
+    stopped: 0,
+    rotations: 0,
+    retirements: 0,
+  }
   const startedMs = performance.now()
   const seedsPerSecond = (): number => Math.round((10_000 * totals.seeds) / (performance.now() - startedMs)) / 10
   let toldMs = startedMs
@@ -49,6 +58,7 @@ if (seed !== undefined) {
       totals.restored += report.restoreCount
       totals.stopped += report.haltCount
       totals.rotations += report.epochCount - 1
+      totals.retirements += report.isRetired ? 1 : 0
       if (report.violation !== null) process.stderr.write(`seed ${report.seed}: ${tell(report)}\n`)
     }
     if (performance.now() - toldMs > 5_000) {

@@ -12,8 +12,15 @@ import {
   derivePrecommitDigest,
   ZERO_BYTES32,
 } from '../../protocol/wire/commit.ts'
+import {
+  deriveNextOfRotation,
+  encodeGovernanceCommand,
+  type GovernanceCommand,
+} from '../../protocol/wire/governance.ts'
+import { hashRetirementMarker } from '../../protocol/wire/next.ts'
 import type { Disk } from './disk.ts'
 import type { Keyring } from './keyring.ts'
+import type { Approval } from './operators.ts'
 
 /** The promises that are checked; a violation names the one it breaks. */
 export const INVARIANTS = {
@@ -27,6 +34,8 @@ export const INVARIANTS = {
   timestamp: 'decided time strictly increases, and is not ahead of every honest clock',
   extension: 'the extensions of a block are a quorum’s, for the commit before and of one round',
   epoch: 'an epoch ends with the commit that says so, and the next begins there',
+  rotation: 'an epoch ends by a quorum of its members approving one thing, with that thing, and with the last of them',
+  retired: 'of a retired component nothing more is decided, and no honest member signs anything more',
   once: 'a command is decided once',
   restored: 'a restored backup does not vote where f + 1 honest members hold a newer vote of its own',
   halt: 'a member whose store is whole does not stop for good',
@@ -71,13 +80,28 @@ export class Checker {
   readonly #heard = new Map<Hex, Map<Hex, SignedMessage>>()
   /** By restored member: its newest stored message, and the peers that hold a newer one. */
   readonly #mustStop = new Map<Hex, Set<Hex>>()
+  /** All approvals that were ever signed, by the bytes of their envelopes. */
+  readonly #approvals = new Map<Hex, Approval>()
+  /** The approvals that were decided in the current epoch, the last of each member. */
+  readonly #standing = new Map<Hex, GovernanceCommand>()
+  #retiredAt: bigint | undefined
 
   constructor(options: CheckerOptions) {
     this.#options = options
   }
 
+  /** Whether the component's last word is decided. */
+  get isRetired(): boolean {
+    return this.#retiredAt !== undefined
+  }
+
   #fail(invariant: Invariant, detail: string): void {
     if (!this.#options.unchecked.includes(invariant)) throw new Violation(invariant, detail)
+  }
+
+  /** A member's operator signed an approval. */
+  onApproved(bytes: Uint8Array, approval: Approval): void {
+    this.#approvals.set(toHex(bytes), approval)
   }
 
   /** An honest member computed a commit by executing a block. */
@@ -90,6 +114,7 @@ export class Checker {
     const { signer, epoch, height, round, kind, commitDigest } = message
     const place = `${kind} ${height}/${round} of ${short(signer)}`
     if (this.#mustStop.has(signer)) this.#fail('restored', place)
+    if (this.#retiredAt !== undefined && height > this.#retiredAt) this.#fail('retired', place)
     const isDurable = disk.read().wal.some((record) => isRecordOf(record, message))
     if (!isDurable) this.#fail('durable', place)
     if (kind !== 'proposal' && commitDigest !== null && !this.#computed.has(`${signer}/${commitDigest}`)) {
@@ -131,6 +156,7 @@ export class Checker {
     const { height } = commit
     const where = `height ${height} at ${short(signer)}`
     if (deriveCommitDigest(commit) !== commitDigest) this.#fail('certificate', `${where}: wrong digest`)
+    if (this.#retiredAt !== undefined && height > this.#retiredAt) this.#fail('retired', where)
     const known = this.log[Number(height) - 1]
     const before = this.log[Number(height) - 2]
     if (height > BigInt(this.log.length + 1)) this.#fail('parent', `${where}: the heights before are open`)
@@ -150,6 +176,7 @@ export class Checker {
       if (this.#decidedItems.has(item)) this.#fail('once', where)
       this.#decidedItems.add(item)
     }
+    this.#checkEnd(where, decide)
     this.log.push({ commit, commitDigest })
   }
 
@@ -163,6 +190,35 @@ export class Checker {
   #checkEpoch(where: string, { commit, before }: { commit: Commit; before: Commit | undefined }): void {
     const expected = before === undefined ? 0n : before.next === ZERO_BYTES32 ? before.epoch : before.epoch + 1n
     if (commit.epoch !== expected) this.#fail('epoch', `${where}: ${commit.epoch} for ${expected}`)
+  }
+
+  /** Counts approvals for itself: what they add up to is what the commit must say, and nothing may follow in its batch. */
+  #checkEnd(where: string, { commit, proposal }: Decide): void {
+    const { component, epoch, height } = commit
+    const members = this.#options.memberships[Number(epoch)]!
+    let next = ZERO_BYTES32
+    for (const bytes of proposal.batch) {
+      if (next !== ZERO_BYTES32) this.#fail('rotation', `${where}: something follows what ends its epoch`)
+      const approval = this.#approvals.get(toHex(bytes))
+      if (approval === undefined) continue
+      const { signer, command } = approval
+      const ended = command.kind === 'approveRotation' ? command.newEpoch - 1n : command.epoch
+      if (ended !== epoch || !members.includes(signer)) {
+        this.#fail('rotation', `${where}: ${short(signer)} has no say in epoch ${epoch}`)
+      }
+      this.#standing.set(signer, command)
+      const count = [...this.#standing.values()].filter((other) => isSameCommand(other, command)).length
+      if (3 * count <= 2 * members.length) continue
+      if (command.kind === 'approveRotation') next = deriveNextOfRotation({ component, rotated: command })
+      else {
+        const { successor, reason } = command
+        next = hashRetirementMarker({ component, successor, effectiveHeight: height, reason })
+        this.#retiredAt = height
+      }
+      this.#standing.clear()
+    }
+    if (commit.next !== next) this.#fail('rotation', `${where}: it names ${commit.next} as next, approved is ${next}`)
+    if (next !== ZERO_BYTES32 && !commit.anchor) this.#fail('rotation', `${where}: the chain is not to see it`)
   }
 
   #checkCertificate(where: string, { commit, commitDigest, certificate }: Decide): void {
@@ -269,6 +325,9 @@ export class Checker {
     if (isHonest) this.#fail('evidence', `${a.kind} ${a.height}/${a.round} of ${short(a.signer)}`)
   }
 }
+
+const isSameCommand = (a: GovernanceCommand, b: GovernanceCommand): boolean =>
+  isEqualBytes(encodeGovernanceCommand(a), encodeGovernanceCommand(b))
 
 function contentOf(message: Message): Hex {
   const digest = deriveMessageDigest(message)

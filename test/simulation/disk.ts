@@ -2,7 +2,7 @@ import type { Block } from '../../committee/types.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import type { Certificate } from '../../protocol/wire/certificate.ts'
 import type { Body, Commit } from '../../protocol/wire/commit.ts'
-import { createReplicaState, type ReplicaState } from './component.ts'
+import type { ReplicaState } from './component.ts'
 
 /** A decided height as a member keeps and serves it. */
 export type Decision = {
@@ -19,8 +19,13 @@ type Content = { wal: readonly Uint8Array[]; decisions: readonly Decision[]; sta
 
 /** What a member keeps: written first, durable at the next `sync`, and gone with the power until then (spec §5.4). */
 export class Disk {
-  #durable: Content = { wal: [], decisions: [], state: createReplicaState() }
-  #written: Content = this.#durable
+  #durable: Content
+  #written: Content
+
+  constructor(genesis: ReplicaState) {
+    this.#durable = { wal: [], decisions: [], state: genesis }
+    this.#written = this.#durable
+  }
 
   append(record: Uint8Array): void {
     this.#written = { ...this.#written, wal: [...this.#written.wal, record] }

@@ -135,7 +135,9 @@ export class Liar extends Member {
   #tamper(proposal: SignedProposal): SignedProposal {
     const { random } = this.world
     const { parent } = this.core
-    switch (random.pick(['parent', 'back', 'back', 'ahead', 'extension', 'proof', 'garbage', 'digest'] as const)) {
+    switch (
+      random.pick(['parent', 'back', 'back', 'ahead', 'extension', 'proof', 'garbage', 'more', 'digest'] as const)
+    ) {
       case 'parent':
         return this.#repropose(proposal, { parent: `0x${random.pick(['00', '77']).repeat(32)}` })
       case 'back':
@@ -148,6 +150,11 @@ export class Liar extends Member {
         return this.#forgeProof(proposal)
       case 'garbage':
         return this.#repropose(proposal, { batch: [new Uint8Array([9, 9])] })
+      case 'more':
+        // Decided before, or an approval of another epoch, or after the one that ends it.
+        return this.#repropose(proposal, {
+          batch: [...proposal.batch, random.pick([...this.world.envelopes.values()]).bytes],
+        })
       case 'digest':
         return this.#sign({ ...proposal, commitDigest: `0x${'99'.repeat(32)}` })
     }

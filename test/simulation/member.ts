@@ -29,13 +29,14 @@ import type { VerifiedCommit } from '../../protocol/wire/certificate.ts'
 import { deriveCommitDigest, derivePrecommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { quorumOf } from '../../protocol/wire/committee.ts'
 import type { VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
+import { createPool } from '../../workers/member/pool.ts'
 import {
   COMPONENT,
   createReplicaState,
   type ExecutedWords,
   executeBlock,
-  keyOfBytes,
   type ReplicaState,
+  words,
 } from './component.ts'
 import { type Decision, Disk } from './disk.ts'
 import type { World } from './world.ts'
@@ -60,7 +61,7 @@ const SERVED_HEIGHTS_MAX = 16n
  * execution; inputs in, effects out, in order, and the power may fail before any of them.
  */
 export class Member {
-  readonly disk = new Disk()
+  readonly disk: Disk
   readonly index: number
   readonly signer: Hex
   readonly world: World
@@ -70,7 +71,7 @@ export class Member {
   /** An old copy of the store was put back: from then on it counts among the faulty. */
   isRestored = false
   core!: CommitteeState
-  replica: ReplicaState = createReplicaState()
+  replica: ReplicaState
   #handshake: HandshakeState | null = null
   #stored!: StoredVotes
   readonly #executions = new Map<Hex, ExecutedWords>()
@@ -80,13 +81,15 @@ export class Member {
   #life = 0
   #askedAtMs = 0
   readonly #served = new Map<bigint, number>()
-  readonly #pool = new Map<string, VerifiedEnvelope>()
+  #pool = createPool(words)
 
   constructor(world: World, index: number) {
     this.world = world
     this.index = index
     this.signer = world.signers[index]!
     this.sign = world.keyring.signerOf(this.signer)
+    this.replica = createReplicaState(world.memberships[0]!)
+    this.disk = new Disk(this.replica)
   }
 
   get nowMs(): number {
@@ -107,7 +110,8 @@ export class Member {
     this.replica = state
     const last = decisions.at(-1)
     const records = wal.map(decodeRecord)
-    this.core = recover({ committee: this.#committee(), parent: this.#parentOf(last), records })
+    const recovered = recover({ committee: this.#committee(), parent: this.#parentOf(last), records })
+    this.core = this.#isRetired ? { ...recovered, status: 'ended' } : recovered
     this.#stored = { height: this.core.height, own: this.core.own }
     if (this.isRestored) this.world.onRestored(this, records)
     this.#beginHandshake()
@@ -123,7 +127,7 @@ export class Member {
     this.#inputs.length = 0
     this.#executions.clear()
     this.#served.clear()
-    this.#pool.clear()
+    this.#pool = createPool(words)
     this.world.checker.onForgotten(this.signer, this.#faultyMax)
   }
 
@@ -136,10 +140,15 @@ export class Member {
   }
 
   #committee(): Committee {
-    const { epoch } = this.replica
-    const signers = this.world.memberships[Number(epoch)]!
+    const { epoch, governance } = this.replica
+    const signers = governance.members.map(({ signer }) => signer)
     const { hasExtensions } = this.world.plan
     return { component: COMPONENT, epoch, signers, self: this.signer, hasExtensions, timeouts: DEFAULT_TIMEOUTS }
+  }
+
+  /** After its retirement a component's members sign nothing more, restarted or not (spec §9). */
+  get #isRetired(): boolean {
+    return this.replica.governance.retirement !== null
   }
 
   #parentOf(last: Decision | undefined): Parent {
@@ -326,8 +335,7 @@ export class Member {
 
   /** @throws {CoalitionError} */
   execute(block: Block): ExecutedWords {
-    const { envelopes, memberships } = this.world
-    const executed = executeBlock({ state: this.replica, block, envelopes, memberships })
+    const executed = executeBlock({ state: this.replica, block, envelopes: this.world.envelopes })
     const commitDigest = deriveCommitDigest(executed.commit)
     this.#executions.set(commitDigest, executed)
     this.world.checker.onExecuted(this.signer, commitDigest)
@@ -354,11 +362,12 @@ export class Member {
     if (commit.next !== ZERO_BYTES32) this.disk.sync()
     this.replica = executed.state
     this.#executions.clear()
-    for (const { bytes } of executed.envelopes) this.#pool.delete(keyOfBytes(bytes))
+    this.#pool.prune(this.replica)
     this.world.onDecided(this, commit)
     if (this.isAsking) this.#giveHandshake({ kind: 'decided', commit, certificate })
     if (!this.isUp) return
-    if (this.core.status === 'ended' || this.core.committee.epoch !== this.replica.epoch) this.#enterEpoch()
+    if (this.#isRetired) this.world.note(() => `${this.name} retires`)
+    else if (this.core.status === 'ended' || this.core.committee.epoch !== this.replica.epoch) this.#enterEpoch()
     this.announceWork()
   }
 
@@ -382,30 +391,21 @@ export class Member {
 
   // Work
 
-  /** A client's envelope arrives; clients send to every member, and again until it is decided. */
+  /** An envelope arrives; whoever signed it sends it to every member, and again until it is decided. */
   offer(envelope: VerifiedEnvelope): void {
-    if (!this.isUp || this.#pool.has(keyOfBytes(envelope.bytes))) return
-    const { submitter, sequence } = envelope.envelope
-    if (sequence <= (this.replica.sequences.get(submitter) ?? 0n)) return
-    this.#pool.set(keyOfBytes(envelope.bytes), envelope)
-    this.announceWork()
+    if (!this.isUp) return
+    try {
+      if (this.#pool.add(envelope, this.replica) === 'added') this.announceWork()
+    } catch (error) {
+      // It is decided already, or nothing that this state takes.
+      if (!(error instanceof CoalitionError)) throw error
+    }
   }
 
   #takeBatch(): Uint8Array[] {
-    const next = new Map(this.replica.sequences)
-    const batch: Uint8Array[] = []
-    for (let isMore = true; isMore && batch.length < this.world.plan.batchMax; ) {
-      isMore = false
-      for (const { envelope, bytes } of this.#pool.values()) {
-        const { submitter, sequence } = envelope
-        if (batch.length === this.world.plan.batchMax) break
-        if (sequence !== (next.get(submitter) ?? 0n) + 1n) continue
-        next.set(submitter, sequence)
-        batch.push(bytes)
-        isMore = true
-      }
-    }
-    return batch
+    if (!this.#pool.hasWork(this.replica)) return []
+    const taken = this.#pool.take(this.replica)
+    return taken.slice(0, this.world.plan.batchMax).map(({ bytes }) => bytes)
   }
 
   announceWork(): void {

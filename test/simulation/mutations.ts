@@ -28,8 +28,8 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'agreement',
     // A certificate of so few is noticed at once; two logs are what it leads to.
-    options: { memberCount: 4, unchecked: ['certificate', 'extension'] },
-    from: 43,
+    options: { memberCount: 4, unchecked: ['certificate', 'extension', 'rotation'] },
+    from: 89,
     seedsMax: 200,
   },
   {
@@ -43,7 +43,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'lock',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9 },
-    from: 60,
+    from: 114,
     seedsMax: 200,
   },
   {
@@ -57,7 +57,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'contradiction',
     options: { memberCount: 4, crashRatio: 0.04, unchecked: ['durable', 'halt', 'evidence'] },
-    from: 3,
+    from: 8,
     seedsMax: 400,
   },
   {
@@ -77,7 +77,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'certificate',
     options: { memberCount: 4 },
-    from: 22,
+    from: 4,
     seedsMax: 400,
   },
   {
@@ -85,7 +85,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'committee/receive.ts', from: 'proposal.parent !== parent.commitDigest || ', to: '' }],
     caughtBy: 'parent',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9 },
-    from: 23,
+    from: 6,
     seedsMax: 400,
   },
   {
@@ -100,7 +100,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'timestamp',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9 },
-    from: 17,
+    from: 34,
     seedsMax: 400,
   },
   {
@@ -108,7 +108,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'committee/extension.ts', from: 'extension.round === first!.round &&', to: '' }],
     caughtBy: 'extension',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9, hasExtensions: true },
-    from: 13,
+    from: 65,
     seedsMax: 400,
   },
   {
@@ -122,8 +122,51 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'epoch',
     options: { memberCount: 4, faultKinds: ['liar'], rotationCount: 1, replacesAll: true, leaksOldKeys: true },
-    from: 1,
+    from: 5,
     seedsMax: 200,
+  },
+  {
+    name: 'a rotation that too few approve',
+    edits: [{ file: 'committee/governance.ts', from: 'count < quorumOf(members.length)', to: 'count < 2' }],
+    caughtBy: 'rotation',
+    options: { memberCount: 4, rotationCount: 1 },
+    from: 1,
+    seedsMax: 100,
+  },
+  {
+    name: 'approvals of different things that add up',
+    edits: [
+      { file: 'committee/governance.ts', from: '.filter((approved) => isEqualBytes(approved, payload))', to: '' },
+    ],
+    caughtBy: 'rotation',
+    options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9, rotationCount: 1 },
+    from: 1,
+    seedsMax: 100,
+  },
+  {
+    name: 'an envelope after the approval that ends the epoch',
+    edits: [
+      {
+        file: 'committee/execution.ts',
+        from: "if (end !== undefined) throw new BatchRefusedError({ reason: 'an envelope follows the one that ends the epoch' })",
+        to: '',
+      },
+      { file: 'workers/member/pool.ts', from: 'isEnd = applied.end !== undefined', to: 'isEnd = false' },
+    ],
+    caughtBy: 'rotation',
+    options: { memberCount: 4, rotationCount: 1, batchMax: 3 },
+    from: 2,
+    seedsMax: 200,
+  },
+  {
+    name: 'a decision accepted after the retirement',
+    edits: [
+      { file: 'committee/transition.ts', from: "if (commit.next !== ZERO_BYTES32) state.status = 'ended'", to: '' },
+    ],
+    caughtBy: 'retired',
+    options: { memberCount: 4, faultKinds: ['liar'], rotationCount: 0, isRetiring: true, leaksOldKeys: true },
+    from: 4,
+    seedsMax: 100,
   },
   {
     name: 'a prevote for a batch not executed',
@@ -153,7 +196,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'restored',
     options: { memberCount: 4, faultKinds: ['restored'] },
-    from: 1,
+    from: 4,
     seedsMax: 200,
   },
 ]

@@ -23,11 +23,11 @@ export class OldKeys {
   /** Certifies another continuation of the log under an epoch that has ended, and shows it to everyone. */
   strike(): void {
     const { memberships, members, keyring, honest } = this.#world
-    const epoch = honest.reduce(
-      (low, { disk }) => (disk.read().state.epoch < low ? disk.read().state.epoch : low),
-      255n,
+    const states = honest.map(({ disk }) => disk.read().state)
+    // A retirement ends an epoch, too, and none follows.
+    const ended = Math.min(
+      ...states.map(({ epoch, governance }) => Number(epoch) - (governance.retirement === null ? 1 : 0)),
     )
-    const ended = Number(epoch) - 1
     const signers = memberships[ended]
     if (signers === undefined) return
     const gone = signers.filter(
@@ -41,8 +41,8 @@ export class OldKeys {
     for (const signer of gone) this.#held.add(signer)
     const { replica } = this.#world.random.pick(honest)
     const block = { parent: replica.parent, timestampMs: replica.timestampMs + 1n, batch: [], extensions: [] }
-    const state = { ...replica, epoch: BigInt(ended) }
-    const { commit, body } = executeBlock({ state, block, envelopes: this.#world.envelopes, memberships })
+    const state = { ...replica, epoch: BigInt(ended), governance: { ...replica.governance, retirement: null } }
+    const { commit, body } = executeBlock({ state, block, envelopes: this.#world.envelopes })
     const commitDigest = deriveCommitDigest(commit)
     const digest = derivePrecommitDigest({ commitDigest, round: 0 })
     const signatures = new Map(gone.map((signer) => [signer, keyring.signerOf(signer)(digest)]))

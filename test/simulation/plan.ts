@@ -41,6 +41,8 @@ export type Plan = {
   chaosMs: number
   /** How much of what liars could do they do. */
   malice: number
+  /** Whether the last committee retires the component. */
+  isRetiring: boolean
   /** Whether the keys of members that were rotated out fall into wrong hands. */
   leaksOldKeys: boolean
   /** Promises that are not looked at: none, except to see what else follows from a planted fault. */
@@ -101,6 +103,7 @@ export function createPlan(seed: number, options: PlanOptions = {}): { plan: Pla
     envelopeCount: random.between(3, 8),
     chaosMs: random.between(4_000, 20_000),
     malice: random.pick([0.2, 0.5, 0.9]),
+    isRetiring: random.chance(0.2),
     leaksOldKeys: random.chance(0.5) && ![...faults.values()].includes('restored'),
     unchecked: [],
     ...fixed,

@@ -7,13 +7,14 @@ import type { SeedReport } from './thread.ts'
 const SEEDS = 200
 
 test('simulation: whatever happens, a committee keeps every promise', async () => {
-  const totals = { kills: 0, restored: 0, stopped: 0, rotations: 0 }
+  const totals = { kills: 0, restored: 0, stopped: 0, rotations: 0, retirements: 0 }
   const onReports = (reports: readonly SeedReport[]) => {
-    for (const { killCount, restoreCount, haltCount, epochCount } of reports) {
+    for (const { killCount, restoreCount, haltCount, epochCount, isRetired } of reports) {
       totals.kills += killCount
       totals.restored += restoreCount
       totals.stopped += haltCount
       totals.rotations += epochCount - 1
+      totals.retirements += isRetired ? 1 : 0
     }
     return false
   }
@@ -40,7 +41,7 @@ test('simulation: with f + 1 liars two honest members decide differently', async
   const isSplit = ({ violation }: SeedReport) => violation?.invariant === 'agreement'
   const onReports = (reports: readonly SeedReport[]) => reports.some(isSplit)
   const failures = await simulate({
-    from: 40,
+    from: 110,
     count: 200,
     batchSize: 1,
     threadCount: 2,

@@ -19,6 +19,7 @@ export type SeedReport = {
   restoreCount: number
   haltCount: number
   epochCount: number
+  isRetired: boolean
 }
 
 const { edits, options } = workerData as ThreadData

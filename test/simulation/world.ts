@@ -1,15 +1,16 @@
 import { CLOCK_SKEW_MAX_MS } from '../../committee/timeouts.ts'
 import type { WalRecord } from '../../committee/types.ts'
 import type { Hex } from '../../protocol/bytes.ts'
-import type { Commit } from '../../protocol/wire/commit.ts'
+import { type Commit, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import type { VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import { Checker, Violation } from './checker.ts'
-import { createEnvelope, keyOfBytes } from './component.ts'
+import { clientOf, createEnvelope, encodeWord, keyOfBytes } from './component.ts'
 import { EventQueue } from './eventQueue.ts'
 import { Keyring } from './keyring.ts'
 import { type KnownValue, Liar } from './liar.ts'
 import { type Frame, Killed, Member } from './member.ts'
 import { OldKeys } from './oldKeys.ts'
+import { Operators } from './operators.ts'
 import { createPlan, type Plan, type PlanOptions } from './plan.ts'
 import type { Random } from './random.ts'
 
@@ -18,7 +19,9 @@ export const START_MS = 1_760_000_000_000
 const LIVENESS_MAX_MS = 20 * 60_000
 /** A run that delivers more is a storm, and will not end. */
 const DELIVERIES_MAX = 500_000
-const SUBMITTER_COUNT = 2
+const CLIENT_COUNT = 2
+/** Words and approvals are handed to each member within this time. */
+const HAND_OUT_MAX_MS = 100
 const WILD_SKEW_MS = 5_000
 const TRANSCRIPT_LINES_MAX = 400
 
@@ -33,6 +36,7 @@ export type Outcome = {
   restoreCount: number
   haltCount: number
   epochCount: number
+  isRetired: boolean
   /** Simulated. */
   durationMs: number
   /** The last lines, oldest first; empty unless asked for. */
@@ -51,7 +55,7 @@ export class World {
   readonly memberships: readonly (readonly Hex[])[]
   readonly members: Member[]
   readonly checker: Checker
-  /** All that clients signed, by `keyOfBytes`. */
+  /** All that clients and operators signed, by `keyOfBytes`. */
   readonly envelopes = new Map<string, VerifiedEnvelope>()
   /** What liars know how to vote for, newest last. */
   readonly liarValues: KnownValue[] = []
@@ -63,12 +67,13 @@ export class World {
   readonly #backups = new Map<number, ReturnType<Member['disk']['read']>>()
   readonly #isTold: boolean
   readonly #oldKeys: OldKeys
-  readonly #sequences = new Map<number, bigint>()
+  readonly #operators: Operators
+  /** Words of each client. */
+  readonly #sequences = new Map<Hex, bigint>()
   readonly #seen: Frame[] = []
   #lines: string[] = []
   #isHealed = false
   #nonces = 0
-  #rotations = 0
   #counts = { delivery: 0, kill: 0, restore: 0 }
 
   constructor(seed: number, options: PlanOptions & { isTold?: boolean } = {}) {
@@ -91,6 +96,7 @@ export class World {
       plan.faults.get(index) === 'liar' ? new Liar(this, index) : new Member(this, index),
     )
     this.#oldKeys = new OldKeys(this)
+    this.#operators = new Operators(this, this.#planEnds())
   }
 
   /** Runs the seed to its end: trouble, then healing, then the demand to decide. */
@@ -116,6 +122,7 @@ export class World {
       restoreCount,
       haltCount: this.members.filter(({ isHalted }) => isHalted).length,
       epochCount: 1 + Number(this.checker.log.at(-1)?.commit.epoch ?? 0n),
+      isRetired: this.checker.isRetired,
       durationMs: this.nowMs - START_MS,
       transcript: this.#lines,
     }
@@ -124,24 +131,30 @@ export class World {
   #runAll(): void {
     const { plan, random } = this
     for (const member of this.members) this.later(random.below(50), () => member.start())
-    const rotationCount = plan.memberships.length - 1
-    const indexes = Array.from({ length: plan.envelopeCount }, (_, index) => index)
-    const rotateAt = random.sample(indexes, rotationCount)
     for (let index = 0; index < plan.envelopeCount; index++) {
       // In pairs, so that some heights begin as soon as the one before ends.
       const delayMs = Math.floor(((index >> 1) * 2 * plan.chaosMs) / (plan.envelopeCount + 1)) + random.below(300)
-      this.later(delayMs, () => this.#submit({ isRotation: rotateAt.includes(index) }))
+      this.later(delayMs, () => this.#submit())
     }
     this.#planTrouble()
     const healAtMs = START_MS + plan.chaosMs
     while (this.nowMs < healAtMs) if (!this.#next(healAtMs)) break
     this.#heal()
     const deadline = this.nowMs + LIVENESS_MAX_MS
-    this.#submit({ isRotation: false })
+    this.#submit()
     while (!this.#isDone()) {
       const isStorm = this.#counts.delivery > DELIVERIES_MAX
       if (isStorm || !this.#next(deadline)) throw new Violation('liveness', this.#describeStall())
     }
+  }
+
+  /** When each epoch is to end: all but the last by a rotation, and the last only where the component retires. */
+  #planEnds(): number[] {
+    const { plan, random } = this
+    const rotationCount = plan.memberships.length - 1
+    const endsMs = Array.from({ length: rotationCount }, () => random.below(plan.chaosMs)).sort((a, b) => a - b)
+    if (plan.isRetiring) endsMs.push(random.between(plan.chaosMs >> 1, plan.chaosMs))
+    return endsMs.map((endMs) => START_MS + endMs)
   }
 
   #next(untilMs: number): boolean {
@@ -287,15 +300,18 @@ export class World {
 
   // Work
 
-  #submit({ isRotation }: { isRotation: boolean }): void {
-    // Rotations have an order, so they come from one hand.
-    const submitter = isRotation ? 0 : this.random.below(SUBMITTER_COUNT)
+  #submit(): void {
+    const submitter = clientOf(this.random.below(CLIENT_COUNT))
     const sequence = (this.#sequences.get(submitter) ?? 0n) + 1n
     this.#sequences.set(submitter, sequence)
-    const rotation = isRotation ? { rotateTo: ++this.#rotations } : {}
-    const envelope = createEnvelope({ submitter, sequence, ...rotation })
+    const name = `${submitter.slice(-1)}/${sequence}`
+    this.handOut(createEnvelope({ name, submitter, sequence, command: encodeWord(name) }), HAND_OUT_MAX_MS)
+  }
+
+  /** Sends an envelope to every member, as those that signed it do. */
+  handOut(envelope: VerifiedEnvelope, delayMaxMs: number): void {
     this.envelopes.set(keyOfBytes(envelope.bytes), envelope)
-    for (const member of this.members) this.later(this.random.below(100), () => member.offer(envelope))
+    for (const member of this.members) this.later(this.random.below(delayMaxMs), () => member.offer(envelope))
   }
 
   // The network
@@ -360,6 +376,7 @@ export class World {
     }
     const latestMs = Math.max(...this.#skews.filter((_, index) => !(this.members[index] instanceof Liar))) + this.nowMs
     this.checker.checkClock(commit, latestMs + CLOCK_SKEW_MAX_MS)
+    if (commit.next !== ZERO_BYTES32) this.#operators.approve()
   }
 
   onRefused(_refusal: string): void {}
@@ -374,11 +391,12 @@ export class World {
     return this.honest.every((member) => member.isHalted || (member.isUp && this.#hasAll(member)))
   }
 
-  #hasAll({ replica }: Member): boolean {
-    if (replica.height < BigInt(this.checker.log.length)) return false
-    let decided = 0n
-    for (const sequence of replica.sequences.values()) decided += sequence
-    return decided === BigInt(this.envelopes.size)
+  #hasAll({ replica: { height, epoch, sequences, governance } }: Member): boolean {
+    if (height < BigInt(this.checker.log.length)) return false
+    // What a retired component left undecided stays so.
+    if (this.plan.isRetiring) return governance.retirement !== null
+    const isLastEpoch = Number(epoch) === this.memberships.length - 1
+    return isLastEpoch && [...this.#sequences].every(([client, last]) => sequences.get(client) === last)
   }
 
   #describeStall(): string {

@@ -115,7 +115,7 @@ export class Checker {
     const place = `${kind} ${height}/${round} of ${short(signer)}`
     if (this.#mustStop.has(signer)) this.#fail('restored', place)
     if (this.#retiredAt !== undefined && height > this.#retiredAt) this.#fail('retired', place)
-    const isDurable = disk.read().wal.some((record) => isRecordOf(record, message))
+    const isDurable = hasRecordOf(disk.read().wal, message)
     if (!isDurable) this.#fail('durable', place)
     if (kind !== 'proposal' && commitDigest !== null && !this.#computed.has(`${signer}/${commitDigest}`)) {
       this.#fail('executed', place)
@@ -335,12 +335,13 @@ function contentOf(message: Message): Hex {
   return `${digest}${toHex(keccak256(message.extension)).slice(2)}`
 }
 
-/** The record on disk begins with the message, so it is found without being decoded. */
-const isRecordOf = (record: Uint8Array, message: Message): boolean => {
-  const plain = encodeRecord({ message, lock: null })
+/** A record on disk begins with its message, so it is found without being decoded. */
+function hasRecordOf(wal: readonly Uint8Array[], message: Message): boolean {
   // The message's own bytes follow the head of five words and its length; what is said of a lock may differ.
+  const plain = encodeRecord({ message, lock: null })
   const end = plain.length - 2 * 32
-  return isEqualBytes(record.subarray(5 * 32, end), plain.subarray(5 * 32, end))
+  const content = plain.subarray(5 * 32, end)
+  return wal.some((record) => isEqualBytes(record.subarray(5 * 32, end), content))
 }
 
 export const short = (signer: Hex): string => `member ${Number.parseInt(signer.slice(-4), 16) - 1}`

@@ -30,14 +30,7 @@ import { deriveCommitDigest, derivePrecommitDigest, ZERO_BYTES32 } from '../../p
 import { quorumOf } from '../../protocol/wire/committee.ts'
 import type { VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import { createPool } from '../../workers/member/pool.ts'
-import {
-  COMPONENT,
-  createReplicaState,
-  type ExecutedWords,
-  executeBlock,
-  type ReplicaState,
-  words,
-} from './component.ts'
+import { COMPONENT, createReplicaState, type ExecutedWords, type ReplicaState, words } from './component.ts'
 import { type Decision, Disk } from './disk.ts'
 import type { World } from './world.ts'
 
@@ -242,7 +235,7 @@ export class Member {
     switch (effect.kind) {
       case 'broadcast': {
         const message = signMessage(effect.message, this.sign)
-        this.checkSigned(message)
+        this.checkSigned(effect.message)
         this.world.note(() => `${this.name} says ${describe(message)}`)
         this.broadcast(message)
         this.#inputs.push({ kind: 'messageReceived', message, nowMs: this.nowMs })
@@ -335,7 +328,7 @@ export class Member {
 
   /** @throws {CoalitionError} */
   execute(block: Block): ExecutedWords {
-    const executed = executeBlock({ state: this.replica, block, envelopes: this.world.envelopes })
+    const executed = this.world.execute(this.replica, block)
     const commitDigest = deriveCommitDigest(executed.commit)
     this.#executions.set(commitDigest, executed)
     this.world.checker.onExecuted(this.signer, commitDigest)
@@ -394,10 +387,12 @@ export class Member {
   /** An envelope arrives; whoever signed it sends it to every member, and again until it is decided. */
   offer(envelope: VerifiedEnvelope): void {
     if (!this.isUp) return
+    const { submitter, sequence } = envelope.envelope
+    if (sequence <= (this.replica.sequences.get(submitter) ?? 0n)) return
     try {
       if (this.#pool.add(envelope, this.replica) === 'added') this.announceWork()
     } catch (error) {
-      // It is decided already, or nothing that this state takes.
+      // An approval that this member's epoch has no use for.
       if (!(error instanceof CoalitionError)) throw error
     }
   }
@@ -409,7 +404,7 @@ export class Member {
   }
 
   announceWork(): void {
-    if (this.#takeBatch().length > 0) this.feed({ kind: 'workAvailable', nowMs: this.nowMs })
+    if (!this.core.isActive && this.#takeBatch().length > 0) this.feed({ kind: 'workAvailable', nowMs: this.nowMs })
   }
 
   // What arrives

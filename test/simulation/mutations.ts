@@ -29,7 +29,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: 'agreement',
     // A certificate of so few is noticed at once; two logs are what it leads to.
     options: { memberCount: 4, unchecked: ['certificate', 'extension', 'rotation'] },
-    from: 89,
+    from: 27,
     seedsMax: 200,
   },
   {
@@ -43,7 +43,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'lock',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9 },
-    from: 114,
+    from: 59,
     seedsMax: 200,
   },
   {
@@ -57,7 +57,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'contradiction',
     options: { memberCount: 4, crashRatio: 0.04, unchecked: ['durable', 'halt', 'evidence'] },
-    from: 8,
+    from: 9,
     seedsMax: 400,
   },
   {
@@ -77,7 +77,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'certificate',
     options: { memberCount: 4 },
-    from: 4,
+    from: 1,
     seedsMax: 400,
   },
   {
@@ -85,7 +85,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'committee/receive.ts', from: 'proposal.parent !== parent.commitDigest || ', to: '' }],
     caughtBy: 'parent',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9 },
-    from: 6,
+    from: 15,
     seedsMax: 400,
   },
   {
@@ -100,7 +100,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'timestamp',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9 },
-    from: 34,
+    from: 40,
     seedsMax: 400,
   },
   {
@@ -108,7 +108,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'committee/extension.ts', from: 'extension.round === first!.round &&', to: '' }],
     caughtBy: 'extension',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9, hasExtensions: true },
-    from: 65,
+    from: 17,
     seedsMax: 400,
   },
   {
@@ -122,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'epoch',
     options: { memberCount: 4, faultKinds: ['liar'], rotationCount: 1, replacesAll: true, leaksOldKeys: true },
-    from: 5,
+    from: 2,
     seedsMax: 200,
   },
   {
@@ -140,7 +140,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'rotation',
     options: { memberCount: 4, faultKinds: ['liar'], malice: 0.9, rotationCount: 1 },
-    from: 1,
+    from: 2,
     seedsMax: 100,
   },
   {
@@ -155,7 +155,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'rotation',
     options: { memberCount: 4, rotationCount: 1, batchMax: 3 },
-    from: 2,
+    from: 4,
     seedsMax: 200,
   },
   {
@@ -165,7 +165,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'retired',
     options: { memberCount: 4, faultKinds: ['liar'], rotationCount: 0, isRetiring: true, leaksOldKeys: true },
-    from: 4,
+    from: 5,
     seedsMax: 100,
   },
   {
@@ -196,7 +196,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     caughtBy: 'restored',
     options: { memberCount: 4, faultKinds: ['restored'] },
-    from: 4,
+    from: 1,
     seedsMax: 200,
   },
 ]

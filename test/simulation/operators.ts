@@ -32,7 +32,7 @@ export class Operators {
 
   /** Has the newest epoch's members approve what ends it, once for each epoch. */
   approve(): void {
-    const { honest, memberships, nowMs } = this.#world
+    const { honest, memberships, members, signers, nowMs } = this.#world
     const state = honest.map(({ replica }) => replica).reduce((a, b) => (b.epoch > a.epoch ? b : a))
     const epoch = Number(state.epoch)
     const dueAtMs = this.#dueAtMs[epoch]
@@ -44,6 +44,7 @@ export class Operators {
         ? { kind: 'approveRetirement', epoch: state.epoch, successor: ZERO_BYTES32, reason: 'the end' }
         : { kind: 'approveRotation', newEpoch: state.epoch + 1n, members: toMembers(next) }
     for (const signer of memberships[epoch]!) this.#approveAs(signer, { command, state })
+    for (const signer of next ?? []) this.#world.begin(members[signers.indexOf(signer)]!, APPROVE_MAX_MS)
   }
 
   #approveAs(signer: Hex, { command, state }: { command: GovernanceCommand; state: ReplicaState }): void {

@@ -100,7 +100,7 @@ export function createPlan(seed: number, options: PlanOptions = {}): { plan: Pla
     muteRatio: random.pick([0, 0, 0.3, 0.8]),
     skewMaxMs: random.pick([0, 20, 120]),
     batchMax: random.pick([1, 3]),
-    envelopeCount: random.between(3, 8),
+    envelopeCount: random.between(2, 6),
     chaosMs: random.between(4_000, 20_000),
     malice: random.pick([0.2, 0.5, 0.9]),
     isRetiring: random.chance(0.2),

@@ -41,7 +41,7 @@ test('simulation: with f + 1 liars two honest members decide differently', async
   const isSplit = ({ violation }: SeedReport) => violation?.invariant === 'agreement'
   const onReports = (reports: readonly SeedReport[]) => reports.some(isSplit)
   const failures = await simulate({
-    from: 110,
+    from: 46,
     count: 200,
     batchSize: 1,
     threadCount: 2,

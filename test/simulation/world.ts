@@ -1,10 +1,18 @@
 import { CLOCK_SKEW_MAX_MS } from '../../committee/timeouts.ts'
-import type { WalRecord } from '../../committee/types.ts'
+import type { Block, WalRecord } from '../../committee/types.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { type Commit, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import type { VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import { Checker, Violation } from './checker.ts'
-import { clientOf, createEnvelope, encodeWord, keyOfBytes } from './component.ts'
+import {
+  clientOf,
+  createEnvelope,
+  type ExecutedWords,
+  encodeWord,
+  executeBlock,
+  keyOfBytes,
+  type ReplicaState,
+} from './component.ts'
 import { EventQueue } from './eventQueue.ts'
 import { Keyring } from './keyring.ts'
 import { type KnownValue, Liar } from './liar.ts'
@@ -43,6 +51,8 @@ export type Outcome = {
   transcript: readonly string[]
 }
 
+type Execution = Pick<Block, 'parent' | 'timestampMs' | 'extensions'> & { executed: ExecutedWords }
+
 /** A committee on one simulated clock, network and disk, all from one seed (spec §5.6). */
 export class World {
   nowMs = START_MS
@@ -68,6 +78,10 @@ export class World {
   readonly #isTold: boolean
   readonly #oldKeys: OldKeys
   readonly #operators: Operators
+  /** By batch: what came of executing it last. */
+  readonly #executions = new WeakMap<readonly Uint8Array[], Execution>()
+  /** Members that were ever started. */
+  readonly #begun = new Set<number>()
   /** Words of each client. */
   readonly #sequences = new Map<Hex, bigint>()
   readonly #seen: Frame[] = []
@@ -130,7 +144,7 @@ export class World {
 
   #runAll(): void {
     const { plan, random } = this
-    for (const member of this.members) this.later(random.below(50), () => member.start())
+    for (const index of plan.memberships[0]!) this.begin(this.members[index]!, 50)
     for (let index = 0; index < plan.envelopeCount; index++) {
       // In pairs, so that some heights begin as soon as the one before ends.
       const delayMs = Math.floor(((index >> 1) * 2 * plan.chaosMs) / (plan.envelopeCount + 1)) + random.below(300)
@@ -155,6 +169,13 @@ export class World {
     const endsMs = Array.from({ length: rotationCount }, () => random.below(plan.chaosMs)).sort((a, b) => a - b)
     if (plan.isRetiring) endsMs.push(random.between(plan.chaosMs >> 1, plan.chaosMs))
     return endsMs.map((endMs) => START_MS + endMs)
+  }
+
+  /** Whoever is to sit for the first time is started then, and not before. */
+  begin(member: Member, delayMaxMs: number): void {
+    if (this.#begun.has(member.index)) return
+    this.#begun.add(member.index)
+    this.later(this.random.below(delayMaxMs), () => this.#restart(member))
   }
 
   #next(untilMs: number): boolean {
@@ -248,7 +269,7 @@ export class World {
     this.#blocked.clear()
     this.note(() => 'the network heals')
     for (const member of this.members) {
-      if (!member.isUp && !member.isHalted) this.later(this.random.below(500), () => this.#restart(member))
+      if (this.#begun.has(member.index)) this.later(this.random.below(500), () => this.#restart(member))
     }
     const resend = (): void => {
       for (const envelope of this.envelopes.values()) for (const member of this.members) member.offer(envelope)
@@ -314,10 +335,28 @@ export class World {
     for (const member of this.members) this.later(this.random.below(delayMaxMs), () => member.offer(envelope))
   }
 
+  /**
+   * Executes a block on the state it follows. Members that read one message share its batch, and those at one parent have
+   * one state, which its digest commits to: what comes of it is computed once.
+   *
+   * @throws {CoalitionError}
+   */
+  execute(state: ReplicaState, block: Block): ExecutedWords {
+    const { parent } = state
+    const { timestampMs, batch, extensions } = block
+    const known = this.#executions.get(batch)
+    const isSame = known?.parent === parent && known.timestampMs === timestampMs && known.extensions === extensions
+    if (isSame) return known.executed
+    const executed = executeBlock({ state, block, envelopes: this.envelopes })
+    this.#executions.set(batch, { parent, timestampMs, extensions, executed })
+    return executed
+  }
+
   // The network
 
   send(from: number, to: number, frame: Frame): void {
     const { plan, random } = this
+    if (!this.#begun.has(to)) return
     if (!this.#isHealed) {
       // Liars have lines of their own.
       const isLiars = this.members[from] instanceof Liar || this.members[to] instanceof Liar

@@ -67,6 +67,9 @@ export type Executed<State> = {
   state: ComponentState<State>
 }
 
+/** Whether precommits carry vote extensions: where the machine has something for members to say (spec §5.2). */
+export const hasExtensions = ({ observe }: Pick<Machine<unknown>, 'observe'>): boolean => observe !== undefined
+
 export class BatchRefusedError extends CoalitionError {
   constructor({ reason, cause }: { reason: string; cause?: unknown }) {
     super('BATCH_REFUSED', `A proposed batch cannot be executed: ${reason}.`, {

@@ -1,5 +1,6 @@
 import { type Hex, toHex } from '../protocol/bytes.ts'
 import { keccak256 } from '../protocol/hash.ts'
+import { isSignedBy } from '../protocol/wire/certificate.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
 import { deriveSigningDigest, deriveTypehash, hashStruct } from '../protocol/wire/typedData.ts'
 import { createAbiReader, createAbiWriter, readSignature, writeSignature } from './abi.ts'
@@ -99,3 +100,19 @@ export function isExtensionQuorum(encoded: readonly Uint8Array[], parameters: Ex
       (index === 0 || extensions[index - 1]!.signer < extension.signer),
   )
 }
+
+/** The same of extensions that came in no authenticated message, from whomever: their signatures hold, too. */
+export function isSignedExtensionQuorum(
+  encoded: readonly Uint8Array[],
+  parameters: ExtensionQuorumParameters,
+): boolean {
+  try {
+    return isExtensionQuorum(encoded, parameters) && encoded.map(decodeExtension).every(isSigned)
+  } catch (error) {
+    if (!(error instanceof MalformedMessageError)) throw error
+    return false
+  }
+}
+
+const isSigned = (extension: VoteExtension): boolean =>
+  isSignedBy({ digest: deriveExtensionDigest(extension), signature: extension.signature, signer: extension.signer })

@@ -56,7 +56,8 @@ const decide: Rule = (t) => {
     const signatures = gatherSignatures(roundState.precommits, commitDigest)
     const certificate = createCertificate({ round, signers, signatures })
     const extensions = encodeExtensions(listVotesFor(roundState.precommits, commitDigest))
-    t.effects.push({ kind: 'decide', commit, commitDigest, certificate, proposal: value.proposal, extensions })
+    const { proposal } = value
+    t.effects.push({ kind: 'decide', commit, commitDigest, certificate, proposal, signers, extensions })
     const { height, timestampMs } = commit
     enterHeight(t, { commit, parent: { height, commitDigest, timestampMs, signers, extensions } })
     receiveEarly(t)

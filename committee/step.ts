@@ -172,7 +172,7 @@ function onDecidedReceived(t: Transition, input: InputOf<'decidedReceived'>): vo
   // Without them this member decides like any other, and leaves its next turn to one that has them.
   const isQuorum = hasExtensions && isExtensionQuorum(extensions, { component, height, commitDigest, signers })
   if (extensions.length > 0 && !isQuorum) refuse('its vote extensions are not a quorum’s')
-  t.effects.push({ kind: 'decide', commit, commitDigest, certificate, proposal, extensions })
+  t.effects.push({ kind: 'decide', commit, commitDigest, certificate, proposal, signers, extensions })
   enterHeight(t, { commit, parent: { height, commitDigest, timestampMs, signers, extensions } })
   receiveEarly(t)
 }

@@ -157,6 +157,8 @@ export type Effect =
       commitDigest: Hex
       certificate: Certificate
       proposal: Block
+      /** The committee that decided it. */
+      signers: readonly Hex[]
       /** Encoded vote extensions for this commit, a quorum's where the machine uses them; keep for `recover`. */
       extensions: readonly Uint8Array[]
     }

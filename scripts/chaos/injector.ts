@@ -122,7 +122,8 @@ export function startInjector({ seed, redisUrl, component, members, recent }: In
       const height = BigInt(random.below(2 ** 31))
       if (random.chance(0.5)) return add(encodeFrame({ kind: 'behind', height, peer: random.pick(members).signer }))
       const heights = [{ record: '{}', envelopes: [randomBytes(64)], extensions: [] }]
-      return add(encodeFrame({ kind: 'decided', first: height, heights }))
+      const extensions = random.chance(0.5) ? [randomBytes(64)] : []
+      return add(encodeFrame({ kind: 'decided', first: height, heights, extensions }))
     },
     randomBytes: () => add(randomBytes(random.below(RANDOM_MAX_BYTES))),
     async foreignFields() {

@@ -51,7 +51,7 @@ export async function createStores(
         throw error
       },
     },
-    { seat: { component: COMPONENT, self: signer, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS } },
+    { seat: { component: COMPONENT, self: signer, timeouts: DEFAULT_TIMEOUTS } },
   )
   await driver.start()
   for (let height = 1; height <= heights; height++) {

@@ -37,6 +37,7 @@ const TABLES = {
   wal: 'SELECT id, hex(record) AS record FROM wal ORDER BY id',
   decisions: 'SELECT height, record, anchor FROM decisions ORDER BY height',
   envelopes: 'SELECT height, position, digest, hex(bytes) AS bytes FROM envelopes ORDER BY height, position',
+  extensions: 'SELECT height, position, hex(bytes) AS bytes FROM extensions ORDER BY height, position',
   entries: 'SELECT position, hex(bytes) AS bytes FROM entries ORDER BY position',
 } as const
 

@@ -20,7 +20,7 @@ type Asked = Extract<Frame, { kind: 'behind' }>
 type Answer = Extract<Frame, { kind: 'decided' }>
 
 export type CatchUpDependencies = {
-  store: Pick<Store, 'readRecord' | 'readBatch' | 'baseHeight'>
+  store: Pick<Store, 'readRecord' | 'readBatch' | 'readExtensions' | 'baseHeight'>
   clock: { nowMs(): number }
   /** Address of this member. */
   self: Hex
@@ -28,9 +28,13 @@ export type CatchUpDependencies = {
   signers(): readonly Hex[]
   /** Last height that is decided here. */
   height(): bigint
+  /** Encoded vote extensions for the commit of a decided height, a quorum's; none where the component uses none. */
+  extensionsFor(height: bigint): readonly Uint8Array[]
   send(frame: Frame): void
-  /** Verifies and executes one decided height; a refused one is dropped. */
-  accept(decided: DecidedHeight): void
+  /**
+   * Verifies and executes one decided height, which comes with the vote extensions for its commit; a refused one is dropped.
+   */
+  accept(decided: DecidedHeight, extensions: readonly Uint8Array[]): void
   /** Counts an answer that is of no use here. */
   drop(reason: 'heightAhead' | 'heightBehind'): void
 }
@@ -51,7 +55,7 @@ export type CatchUp = {
  * fit an answer, and asks on as soon as they are executed. A peer that does not deliver loses its turn to the next.
  */
 export function createCatchUp(deps: CatchUpDependencies): CatchUp {
-  const { store, clock, self, signers, height, send, accept, drop } = deps
+  const { store, clock, self, signers, height, extensionsFor, send, accept, drop } = deps
   let heardOfHeight = 0n
   let asksLeft = 0
   let answersOfPeer = 0
@@ -113,7 +117,7 @@ export function createCatchUp(deps: CatchUpDependencies): CatchUp {
       const at = first + BigInt(heights.length)
       const record = store.readRecord(at)
       if (record === undefined) break
-      const decided = { record, envelopes: store.readBatch(at), extensions: [] }
+      const decided = { record, envelopes: store.readBatch(at), extensions: store.readExtensions(at) }
       const withIt = sizeBytes + encodeDecidedHeight(decided).length
       if (heights.length > 0 && withIt > ANSWER_SIZE_MAX_BYTES) break
       heights.push(decided)
@@ -136,17 +140,20 @@ export function createCatchUp(deps: CatchUpDependencies): CatchUp {
       if (heights.length === 0) return
       served.set(first, nowMs)
       budgetBytes -= sizeBytes
-      send({ kind: 'decided', first, heights })
+      // Whoever takes the last of these may be the only one that is left to build on it.
+      const extensions = extensionsFor(last + BigInt(heights.length))
+      budgetBytes -= extensions.reduce((sum, { length }) => sum + length, 0)
+      send({ kind: 'decided', first, heights, extensions })
     },
 
-    receive({ first, heights }) {
+    receive({ first, heights, extensions }) {
       const before = height()
       if (first > before + 1n) return drop('heightAhead')
       // Members read each other's answers.
       if (first + BigInt(heights.length) <= before + 1n) return drop('heightBehind')
-      for (const decided of heights.slice(Number(before + 1n - first))) {
+      for (let index = Number(before + 1n - first); index < heights.length; index++) {
         const last = height()
-        accept(decided)
+        accept(heights[index]!, heights[index + 1]?.extensions ?? extensions)
         // What follows a height that was refused cannot be executed either.
         if (height() === last) break
       }

@@ -2,6 +2,8 @@ import { authenticate } from '../../committee/authenticate.ts'
 import { encodeMessage } from '../../committee/codec.ts'
 import type { Committee } from '../../committee/committee.ts'
 import { deriveListRoot } from '../../committee/digest.ts'
+import { hasExtensions } from '../../committee/execution.ts'
+import { isSignedExtensionQuorum } from '../../committee/extension.ts'
 import { decodeRecord, encodeRecord } from '../../committee/record.ts'
 import { recover } from '../../committee/recover.ts'
 import { signMessage } from '../../committee/sign.ts'
@@ -74,8 +76,8 @@ export type DriverDependencies<State> = {
   onFatal(error: unknown): void
 }
 
-/** What a member knows of its committee beside what the component's state says: epoch and signers are there. */
-export type Seat = Omit<Committee, 'epoch' | 'signers'>
+/** What a member knows of its committee beside what the component's state and its machine say. */
+export type Seat = Omit<Committee, 'epoch' | 'signers' | 'hasExtensions'>
 
 /** Carries out what the committee's core asks for: inputs in, effects out, in order (spec §5.2, §5.4). */
 export function createDriver<State>(deps: DriverDependencies<State>, { seat }: { seat: Seat }): Driver {
@@ -98,6 +100,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     self: seat.self,
     signers: () => core.committee.signers,
     height: () => replica.state().height,
+    extensionsFor: replica.readExtensionsFor,
     send,
     accept: receiveDecided,
     drop: vitals.drop,
@@ -128,20 +131,15 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   /** The committee of the current epoch, as the component's own state has it. */
   function readCommittee(): Committee {
     const { epoch, governance } = replica.state()
-    return { ...seat, epoch, signers: governance.members.map(({ signer }) => signer) }
+    const signers = governance.members.map(({ signer }) => signer)
+    return { ...seat, epoch, signers, hasExtensions: hasExtensions(machine) }
   }
 
   function recoverCore(): CommitteeState {
     const state = replica.state()
-    const committee = readCommittee()
-    const parent = {
-      height: state.height,
-      commitDigest: state.parent,
-      timestampMs: state.timestampMs,
-      signers: committee.signers,
-      extensions: [],
-    }
-    const recovered = recover({ committee, parent, records: store.readWal().map(decodeRecord) })
+    const { height, parent: commitDigest, timestampMs } = state
+    const parent = { height, commitDigest, timestampMs, ...replica.parent() }
+    const recovered = recover({ committee: readCommittee(), parent, records: store.readWal().map(decodeRecord) })
     return isRetired() ? { ...recovered, status: 'ended' } : recovered
   }
 
@@ -217,14 +215,21 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     }
   }
 
+  /** What this member attaches to its precommit of what it has just executed. */
+  function observe(): { voteExtension?: Uint8Array } {
+    const voteExtension = machine.observe?.({ nowMs: clock.nowMs() })
+    return voteExtension === undefined ? {} : { voteExtension }
+  }
+
   function build({ height, round, earliestTimestampMs, extensions }: Extract<Effect, { kind: 'build' }>): void {
     if (!hasWork()) return
     const envelopes = pool.take(replica.state())
     const now = BigInt(clock.nowMs())
     const timestampMs = now > earliestTimestampMs ? now : earliestTimestampMs
-    const { commit } = replica.executeEnvelopes(envelopes, timestampMs)
+    const { commit } = replica.executeBatch({ envelopes, timestampMs, extensions })
     const batch = envelopes.map(({ bytes }) => bytes)
-    inputs.push({ kind: 'proposalBuilt', height, round, timestampMs, batch, extensions, commit, nowMs: clock.nowMs() })
+    const built = { height, round, timestampMs, batch, extensions, commit }
+    inputs.push({ kind: 'proposalBuilt', ...built, ...observe(), nowMs: clock.nowMs() })
   }
 
   function executeProposal({ proposalId, proposal }: Extract<Effect, { kind: 'execute' }>): void {
@@ -236,12 +241,13 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       logger.warn({ code: error.code, reason: error.message, signer: proposal.signer }, 'a proposal was refused')
       result = { refused: error.message }
     }
-    inputs.push({ kind: 'executed', proposalId, result, nowMs: clock.nowMs() })
+    inputs.push({ kind: 'executed', proposalId, result, ...observe(), nowMs: clock.nowMs() })
   }
 
-  function decide({ commit, commitDigest, certificate, proposal }: Extract<Effect, { kind: 'decide' }>): void {
+  function decide({ kind, commit, ...decision }: Extract<Effect, { kind: 'decide' }>): void {
+    const { certificate } = decision
     outbox.flush() // a decision forgets the records that led to it
-    const envelopes = replica.decide({ commitDigest, certificate, proposal })
+    const envelopes = replica.decide(decision)
     logger.info(
       { height: commit.height, size: commit.logSize, round: certificate.round, envelopes: envelopes.length },
       'decided',
@@ -353,8 +359,15 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     return outcome
   }
 
-  /** A commit that others decided: its certificate is checked and its batch executed before anything is believed. */
-  function receiveDecided({ record, envelopes, extensions }: DecidedHeight): void {
+  /**
+   * A commit that others decided: its certificate is checked and its batch executed before anything is believed. Where
+   * votes carry extensions a quorum's for it come along, checked, or it is not taken: were the members that have them lost,
+   * nobody who decided without could propose the next height, and the component would stand still.
+   */
+  function receiveDecided(
+    { record, envelopes, extensions }: DecidedHeight,
+    ownExtensions: readonly Uint8Array[],
+  ): void {
     try {
       const { commit, certificate, body } = decodeCommitRecord(record)
       const { component, epoch, signers } = core.committee
@@ -367,10 +380,15 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       if (!isOfCommit) return vitals.drop('batch')
       const certified = verifyCertificate({ commit, certificate, signers })
       const proposal = { parent: body.parent, timestampMs: commit.timestampMs, batch: envelopes, extensions }
+      const { height } = commit
+      const isExtended = core.committee.hasExtensions
+        ? isSignedExtensionQuorum(ownExtensions, { component, height, commitDigest: certified.digest, signers })
+        : ownExtensions.length === 0
+      if (!isExtended) return vitals.drop('extension')
       if (replica.executeBlock(proposal).state.parent !== certified.digest) {
         throw new Error(`height ${commit.height} was certified and executing it here gives another commit`)
       }
-      feed({ kind: 'decidedReceived', certified, body, proposal, extensions: [], nowMs: clock.nowMs() })
+      feed({ kind: 'decidedReceived', certified, body, proposal, extensions: ownExtensions, nowMs: clock.nowMs() })
     } catch (error) {
       if (error instanceof CoalitionError) return countDrop(error, 'dropped a decision')
       fail(error)

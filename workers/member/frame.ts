@@ -1,4 +1,4 @@
-import { createAbiReader, createAbiWriter } from '../../committee/abi.ts'
+import { type AbiReader, createAbiReader, createAbiWriter } from '../../committee/abi.ts'
 import { BATCH_COUNT_MAX } from '../../committee/codec.ts'
 import { ENCODED_EXTENSION_SIZE_MAX_BYTES } from '../../committee/extension.ts'
 import { MalformedMessageError } from '../../committee/malformedMessage.ts'
@@ -18,13 +18,20 @@ export type Frame =
   /** "My last decided height is this; `peer`, do you have more?" The others stay silent. */
   | { kind: 'behind'; height: bigint; peer: Hex }
   /** Decided heights from `first` on, without a gap, for a member that was away. */
-  | { kind: 'decided'; first: bigint; heights: readonly DecidedHeight[] }
+  | {
+      kind: 'decided'
+      first: bigint
+      heights: readonly DecidedHeight[]
+      /** Vote extensions for the last of them, which no proposal here carries; none where the component uses none. */
+      extensions: readonly Uint8Array[]
+    }
 
 /** One decided height: its reader checks the certificate and executes the batch itself. */
 export type DecidedHeight = {
   /** JSON of `encodeCommitRecord`. */
   record: string
   envelopes: readonly Uint8Array[]
+  /** Those that its proposal carried, of the height before. */
   extensions: readonly Uint8Array[]
 }
 
@@ -33,29 +40,33 @@ export const HEIGHTS_MAX = 64
 /** A record whose certificate has 256 signatures takes half of this. */
 const RECORD_SIZE_MAX_BYTES = 1 << 16
 
-const KINDS = ['consensus', 'envelope', 'behind', 'decided', 'handshake'] as const
+/** Decided heights whose last comes with vote extensions have a form of their own. */
+const FORMS = ['consensus', 'envelope', 'behind', 'decided', 'handshake', 'decidedWithExtensions'] as const
 
 export function encodeFrame(frame: Frame): Uint8Array {
   const payload = encodePayload(frame)
   const bytes = new Uint8Array(1 + payload.length)
-  bytes[0] = KINDS.indexOf(frame.kind)
+  bytes[0] = FORMS.indexOf(formOf(frame))
   bytes.set(payload, 1)
   return bytes
 }
 
+const formOf = (frame: Frame): (typeof FORMS)[number] =>
+  frame.kind === 'decided' && frame.extensions.length > 0 ? 'decidedWithExtensions' : frame.kind
+
 /** The frame, or why the bytes are none: what a stranger writes is dropped, not answered. */
 export function decodeFrame(bytes: Uint8Array): Frame | 'oversized' | 'malformed' {
   if (bytes.length > FRAME_SIZE_MAX_BYTES) return 'oversized'
-  const kind = KINDS[bytes[0] ?? -1]
+  const form = FORMS[bytes[0] ?? -1]
   const payload = bytes.subarray(1)
   try {
-    if (kind === 'behind') return decodeBehind(payload)
-    if (kind === 'decided') return decodeDecided(payload)
+    if (form === 'behind') return decodeBehind(payload)
+    if (form === 'decided' || form === 'decidedWithExtensions') return decodeDecided(payload, form)
   } catch (error) {
     if (!(error instanceof MalformedMessageError)) throw error
     return 'malformed'
   }
-  return kind === undefined ? 'malformed' : { kind, bytes: payload }
+  return form === undefined ? 'malformed' : { kind: form, bytes: payload }
 }
 
 function encodePayload(frame: Frame): Uint8Array {
@@ -66,8 +77,10 @@ function encodePayload(frame: Frame): Uint8Array {
       return frame.bytes
     case 'behind':
       return createAbiWriter().word(frame.height).word(frame.peer).finish()
-    case 'decided':
-      return createAbiWriter().word(frame.first).bytesList(frame.heights.map(encodeDecidedHeight)).finish()
+    case 'decided': {
+      const writer = createAbiWriter().word(frame.first).bytesList(frame.heights.map(encodeDecidedHeight))
+      return (frame.extensions.length > 0 ? writer.bytesList(frame.extensions) : writer).finish()
+    }
   }
 }
 
@@ -82,24 +95,29 @@ function decodeBehind(payload: Uint8Array): Frame {
   return frame
 }
 
-function decodeDecided(payload: Uint8Array): Frame {
-  const reader = createAbiReader(payload, { headWords: 2 })
+function decodeDecided(payload: Uint8Array, form: 'decided' | 'decidedWithExtensions'): Frame {
+  const reader = createAbiReader(payload, { headWords: form === 'decided' ? 2 : 3 })
   const first = reader.uint(64)
   const heights = reader.bytesList({ countMax: HEIGHTS_MAX, sizeMaxBytes: FRAME_SIZE_MAX_BYTES })
+  const extensions = form === 'decided' ? [] : readExtensions(reader)
   reader.end()
+  if (form !== 'decided' && extensions.length === 0) refuse('it has no vote extensions')
   if (first === 0n || heights.length === 0 || first + BigInt(heights.length) > 1n << 64n)
     refuse('it has no such heights')
-  return { kind: 'decided', first, heights: heights.map(decodeDecidedHeight) }
+  return { kind: 'decided', first, heights: heights.map(decodeDecidedHeight), extensions }
 }
 
 function decodeDecidedHeight(bytes: Uint8Array): DecidedHeight {
   const reader = createAbiReader(bytes, { headWords: 3 })
   const record = decodeText(reader.bytes({ sizeMaxBytes: RECORD_SIZE_MAX_BYTES }))
   const envelopes = reader.bytesList({ countMax: BATCH_COUNT_MAX, sizeMaxBytes: ENVELOPE_SIZE_MAX_BYTES })
-  const extensions = reader.bytesList({ countMax: ADDRESSES_MAX, sizeMaxBytes: ENCODED_EXTENSION_SIZE_MAX_BYTES })
+  const extensions = readExtensions(reader)
   reader.end()
   return { record, envelopes, extensions }
 }
+
+const readExtensions = (reader: AbiReader): Uint8Array[] =>
+  reader.bytesList({ countMax: ADDRESSES_MAX, sizeMaxBytes: ENCODED_EXTENSION_SIZE_MAX_BYTES })
 
 /** Text whose bytes are the only ones that give it. */
 function decodeText(bytes: Uint8Array): string {

@@ -96,7 +96,7 @@ async function run(): Promise<void> {
         void shutdown.run('a fault').then(() => process.exit(1))
       },
     },
-    { seat: { component, self: signer, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS } },
+    { seat: { component, self: signer, timeouts: DEFAULT_TIMEOUTS } },
   )
   shutdown.defer('driver', () => driver.stop())
   if (!replica.state().governance.members.some((member) => member.signer === signer)) {

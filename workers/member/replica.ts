@@ -1,19 +1,21 @@
 import {
+  type Batch,
   BatchRefusedError,
   type ComponentState,
   createGenesis,
   type Executed,
   execute,
+  hasExtensions,
 } from '../../committee/execution.ts'
+import { decodeParentRecord, encodeParentRecord, type ParentRecord } from '../../committee/parentRecord.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../committee/snapshot.ts'
-import type { Block } from '../../committee/types.ts'
+import type { Block, Effect } from '../../committee/types.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { appendToTiles } from '../../protocol/log/appendToTiles.ts'
 import { proveInclusionInList } from '../../protocol/log/listProof.ts'
 import { hashLeaf } from '../../protocol/log/treeHash.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
-import type { Certificate } from '../../protocol/wire/certificate.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
@@ -24,6 +26,8 @@ import type { Store } from './store.ts'
 const REMEMBERED_MAX_BYTES = 32 << 20
 /** Executions of the current height that are kept until one of them is decided. */
 const EXECUTIONS_MAX = 16
+
+export type Decision = Omit<Extract<Effect, { kind: 'decide' }>, 'kind' | 'commit'>
 
 export type Replica<State> = ReturnType<typeof openReplica<State>>
 
@@ -39,10 +43,13 @@ export function openReplica<State>(
       ? createGenesis(machine, { component, parameters, members })
       : decodeSnapshot(machine, snapshot)
   store.verifyLog(state.log)
+  const parentRecord = store.readParent()
+  let parent: ParentRecord =
+    parentRecord === undefined ? { signers: [], extensions: [] } : decodeParentRecord(parentRecord)
   const remembered = new Map<Hex, VerifiedEnvelope>()
   /** What the newest acknowledgements were proven from. */
   let acknowledged: DecisionProof | undefined
-  const executions = new Map<Hex, Executed<State> & { envelopes: readonly VerifiedEnvelope[] }>()
+  const executions = new Map<Hex, Executed<State> & { batch: Batch }>()
 
   let rememberedBytes = 0
 
@@ -74,59 +81,72 @@ export function openReplica<State>(
     if (remembered.delete(toHex(envelope.leafHash))) rememberedBytes -= envelope.bytes.length
   }
 
-  function executeEnvelopes(envelopes: readonly VerifiedEnvelope[], timestampMs: bigint): Executed<State> {
-    const executed = execute(machine, { state, batch: { envelopes, timestampMs, extensions: [] } })
+  /** @throws {BatchRefusedError} the batch cannot be executed on the current state. */
+  function executeBatch(batch: Batch): Executed<State> {
+    const executed = execute(machine, { state, batch })
     const oldest = executions.keys().next().value
     if (executions.size >= EXECUTIONS_MAX && oldest !== undefined) executions.delete(oldest)
-    executions.set(executed.state.parent, { ...executed, envelopes })
+    executions.set(executed.state.parent, { ...executed, batch })
     return executed
   }
 
-  /** @throws {EnvelopeRefusedError | BatchRefusedError} the block cannot be executed on the current state. */
-  function executeBlock({ parent, timestampMs, batch, extensions }: Block): Executed<State> {
-    const built = [...executions.values()].find(({ envelopes, commit, body }) => {
-      const isOf = commit.timestampMs === timestampMs && body.parent === parent && envelopes.length === batch.length
-      return isOf && extensions.length === 0 && batch.every((bytes, index) => bytes === envelopes[index]!.bytes)
-    })
+  /**
+   * Whose vote extensions the block has is the caller's to check: the core does where it votes, and a certificate names them.
+   *
+   * @throws {EnvelopeRefusedError | BatchRefusedError} the block cannot be executed on the current state.
+   */
+  function executeBlock(block: Block): Executed<State> {
+    const built = [...executions.values()].find((executed) => isOf(executed, block))
     if (built !== undefined) return built // a proposer's own
-    if (parent !== state.parent) throw new BatchRefusedError({ reason: 'it has another parent' })
-    if (extensions.length > 0) throw new BatchRefusedError({ reason: 'this component’s votes carry no extensions' })
+    const { timestampMs, batch, extensions } = block
+    if (block.parent !== state.parent) throw new BatchRefusedError({ reason: 'it has another parent' })
+    if (extensions.length > 0 && !hasExtensions(machine)) {
+      throw new BatchRefusedError({ reason: 'this component’s votes carry no extensions' })
+    }
     const envelopes = batch.map((bytes) => verify(bytes))
     envelopes.forEach(remember)
-    return executeEnvelopes(envelopes, timestampMs)
+    return executeBatch({ envelopes, timestampMs, extensions })
   }
 
   return {
     state: (): ComponentState<State> => state,
     verify,
     remember,
-    executeEnvelopes,
-
+    /** Of the newest commit; nobody's and none before the first. */
+    parent: (): ParentRecord => parent,
+    executeBatch,
     executeBlock,
 
+    /** Encoded vote extensions for the commit of `height`, a quorum's: the next proposal carries them, or is yet to. */
+    readExtensionsFor: (height: bigint): readonly Uint8Array[] =>
+      height === state.height ? parent.extensions : store.readExtensions(height + 1n),
+
     /** Makes a decided commit durable and moves on to the next height. */
-    decide(decision: { commitDigest: Hex; certificate: Certificate; proposal: Block }): readonly VerifiedEnvelope[] {
-      const { commitDigest, certificate, proposal } = decision
+    decide(decision: Decision): readonly VerifiedEnvelope[] {
+      const { commitDigest, certificate, proposal, signers, extensions } = decision
       // It was executed here before the vote, but many other proposals may have been since.
       if (!executions.has(commitDigest)) executeBlock(proposal)
       const executed = executions.get(commitDigest)
       if (executed === undefined) throw new Error(`${commitDigest} was decided and executing it gives another commit`)
-      const { commit, body, entries, leafHashes, envelopes } = executed
+      const { commit, body, entries, leafHashes, batch } = executed
       store.decide({
         height: commit.height,
         record: encodeCommitRecord({ commit, body, certificate }),
         anchor: commit.anchor,
         endsEpoch: commit.next !== ZERO_BYTES32,
-        envelopes,
+        envelopes: batch.envelopes,
+        extensions: batch.extensions,
         firstEntry: state.log.size,
         entries,
         tiles: appendToTiles(state.log, leafHashes).appends,
         state: encodeSnapshot(machine, executed.state),
+        parent: encodeParentRecord({ signers, extensions }),
       })
       state = executed.state
+      parent = { signers, extensions }
       executions.clear()
-      envelopes.forEach(forget)
-      return envelopes
+      batch.envelopes.forEach(forget)
+      return batch.envelopes
     },
 
     /** The proof that an envelope was decided, or undefined where it was not. */
@@ -144,6 +164,17 @@ export function openReplica<State>(
       }
     },
   }
+}
+
+/** Whether this very block was executed: one's own is compared by its parts, without hashing them again. */
+function isOf<State>({ batch, commit, body }: Executed<State> & { batch: Batch }, block: Block): boolean {
+  if (commit.timestampMs !== block.timestampMs || body.parent !== block.parent) return false
+  const { envelopes, extensions } = batch
+  if (envelopes.length !== block.batch.length || extensions.length !== block.extensions.length) return false
+  return (
+    block.batch.every((bytes, index) => bytes === envelopes[index]!.bytes) &&
+    block.extensions.every((bytes, index) => bytes === extensions[index])
+  )
 }
 
 type DecisionProof = Pick<Acknowledgement, 'record'> & { height: bigint; leafHashes: readonly Uint8Array[] }

@@ -15,7 +15,7 @@ import { isDiskFailure, sync } from './storeFiles.ts'
 
 const FILE_NAME = 'member.sqlite'
 /** Changes when what is stored changes its form. */
-const STORE_VERSION = 2
+const STORE_VERSION = 3
 /** Entries that are hashed in one go when the log is verified. */
 const VERIFIED_AT_ONCE = 4096
 /** Snapshots that are kept for peers, each of a height marked for the chain: the newest ones, as anchors may overtake a reader. */
@@ -37,6 +37,8 @@ export type StoredDecision = {
   record: string
   /** Encoded envelopes, in the order of the batch. */
   envelopes: readonly { digest: Hex; bytes: Uint8Array }[]
+  /** Encoded vote extensions that its proposal carried, of the height before. */
+  extensions: readonly Uint8Array[]
   anchor: boolean
   /** Whether it is the last of its committee. */
   endsEpoch: boolean
@@ -47,6 +49,8 @@ export type StoredDecision = {
   tiles: readonly TileAppend[]
   /** Everything that the next height is computed from. */
   state: Uint8Array
+  /** As `encodeParentRecord` gives it: what the next height builds on, beside the state. */
+  parent: Uint8Array
 }
 
 export class StoreError extends CoalitionError {
@@ -71,9 +75,10 @@ const SCHEMA = `
   CREATE TABLE wal_base (only INTEGER PRIMARY KEY CHECK (only = 0), id INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
   CREATE TABLE decisions (height INTEGER PRIMARY KEY, record TEXT NOT NULL, anchor INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
   CREATE TABLE envelopes (height INTEGER, position INTEGER, digest TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, PRIMARY KEY (height, position)) STRICT, WITHOUT ROWID;
+  CREATE TABLE extensions (height INTEGER, position INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (height, position)) STRICT, WITHOUT ROWID;
   CREATE TABLE entries (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE tiles (level INTEGER, position INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
-  CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 0), height INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
+  CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 0), height INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL, parent BLOB NOT NULL, parent_checksum BLOB NOT NULL) STRICT;
   CREATE TABLE snapshots (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
   CREATE INDEX anchored ON decisions (height) WHERE anchor = 1;
 `
@@ -183,19 +188,22 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
   const insertWal = db.prepare('INSERT INTO wal VALUES (?, ?, ?)')
   const insertDecision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?)')
   const insertEnvelope = db.prepare('INSERT INTO envelopes VALUES (?, ?, ?, ?)')
+  const insertExtension = db.prepare('INSERT INTO extensions VALUES (?, ?, ?)')
   const insertEntry = db.prepare('INSERT INTO entries VALUES (?, ?)')
   const appendTile = db.prepare(
     'INSERT INTO tiles VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hashes = CAST(hashes || excluded.hashes AS BLOB) RETURNING length(hashes) AS size',
   )
-  const putState = db.prepare('INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?)')
+  const putState = db.prepare('INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?, ?, ?)')
   const selectDecision = db.prepare('SELECT record FROM decisions WHERE height = ?')
   const selectNewestAnchor = db.prepare('SELECT record FROM decisions WHERE anchor = 1 ORDER BY height DESC LIMIT 1')
   const selectChain = db.prepare('SELECT chain FROM decisions WHERE height = ?')
   const selectBatch = db.prepare('SELECT bytes FROM envelopes WHERE height = ? ORDER BY position')
+  const selectExtensions = db.prepare('SELECT bytes FROM extensions WHERE height = ? ORDER BY position')
   const selectPlace = db.prepare('SELECT height, position FROM envelopes WHERE digest = ?')
   const selectEntries = db.prepare('SELECT bytes FROM entries WHERE position >= ? AND position < ? ORDER BY position')
   const selectTile = db.prepare('SELECT hashes FROM tiles WHERE level = ? AND position = ?')
   const selectState = db.prepare('SELECT bytes, checksum FROM state')
+  const selectParent = db.prepare('SELECT parent AS bytes, parent_checksum AS checksum FROM state')
   const insertSnapshot = db.prepare('INSERT INTO snapshots VALUES (?, ?, ?)')
   const dropSnapshots = db.prepare(
     'DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM snapshots ORDER BY height DESC LIMIT ?)',
@@ -253,7 +261,7 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
      * an epoch is durable at once: a member taken back behind it would trust keys that are no longer guarded.
      */
     decide(decision: StoredDecision): void {
-      const { height, record, anchor, envelopes, entries, firstEntry, tiles, state } = decision
+      const { height, record, anchor, envelopes, extensions, entries, firstEntry, tiles, state, parent } = decision
       const write = decision.endsEpoch ? transaction : unsynced
       const tail = wal.walTail()
       write(() => {
@@ -262,6 +270,9 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
         insertDecision.run(height, record, anchor ? 1 : 0, chainHash(previous, Buffer.from(record)))
         envelopes.forEach(({ digest, bytes }, position) => {
           insertEnvelope.run(height, position, digest, bytes)
+        })
+        extensions.forEach((bytes, position) => {
+          insertExtension.run(height, position, bytes)
         })
         const first = Number(firstEntry) // a row's id as a number costs a third of what it costs as a bigint
         entries.forEach((entry, offset) => {
@@ -273,7 +284,7 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
             throw new StoreDamagedError({ record: `tile ${level}/${index}`, reason: `it has ${size} bytes` })
           }
         }
-        putState.run(height, state, checksum(state))
+        putState.run(height, state, checksum(state), parent, checksum(parent))
         if (anchor && state.length <= SNAPSHOT_SIZE_MAX_BYTES) {
           insertSnapshot.run(height, state, checksum(state))
           dropSnapshots.run(SNAPSHOTS_KEPT)
@@ -286,6 +297,8 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     readRecord: (height: bigint): string | undefined => selectDecision.get(height)?.record as string | undefined,
     readNewestAnchor: (): string | undefined => selectNewestAnchor.get()?.record as string | undefined,
     readBatch: (height: bigint): Uint8Array[] => selectBatch.all(height).map((row) => bytesOf(row.bytes)),
+    /** The vote extensions that the proposal of a height carried. */
+    readExtensions: (height: bigint): Uint8Array[] => selectExtensions.all(height).map((row) => bytesOf(row.bytes)),
     /** Where an envelope was decided. */
     findEnvelope(digest: Hex): { height: bigint; position: number } | undefined {
       const row = selectPlace.get(digest)
@@ -301,6 +314,8 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     },
     /** @throws {StoreDamagedError} its checksum is wrong. */
     readState: (): Uint8Array | undefined => readChecked(selectState.get(), 'the state'),
+    /** What the next height builds on, beside the state. @throws {StoreDamagedError} its checksum is wrong. */
+    readParent: (): Uint8Array | undefined => readChecked(selectParent.get(), 'the newest vote extensions'),
     /** The state at `height`, where it is kept for peers. @throws {StoreDamagedError} its checksum is wrong. */
     readSnapshot: (height: bigint): Uint8Array | undefined =>
       readChecked(selectSnapshot.get(height), `the snapshot of height ${height}`),
@@ -332,7 +347,7 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
       }
     },
     /**
-     * Hashes every entry and every envelope again and compares them with tiles, log and commits: what this member serves
+     * Hashes every entry, envelope and vote extension again and compares them with tiles, log and commits: what this member serves
      * and proves from. Takes some seconds for a log of a million entries.
      *
      * @throws {StoreDamagedError} the first thing that differs, by name.
@@ -538,7 +553,9 @@ function verifyEntries(db: DatabaseSync, log: CompactRange): void {
 
 function verifyBatches(db: DatabaseSync): void {
   const selectBatch = db.prepare('SELECT position, digest, bytes FROM envelopes WHERE height = ? ORDER BY position')
+  const selectExtensions = db.prepare('SELECT position, bytes FROM extensions WHERE height = ? ORDER BY position')
   let count = 0
+  let extensionCount = 0
   const selectRecords = db.prepare(
     'SELECT height, record, anchor FROM decisions WHERE height > (SELECT base FROM meta) ORDER BY height',
   )
@@ -559,9 +576,19 @@ function verifyBatches(db: DatabaseSync): void {
         position === index && digest === deriveEnvelopeDigest(decodeEnvelope(bytesOf(bytes))),
     )
     if (!isNamed) throw new StoreDamagedError({ record, reason: 'one is not where, or what, its name says' })
+    const extensions = selectExtensions.all(row.height as number)
+    extensionCount += extensions.length
+    const isInPlace = extensions.every(({ position }, index) => position === index)
+    if (!isInPlace || toHex(rootOf(extensions.map((each) => hashLeaf(bytesOf(each.bytes))))) !== body.extensionsRoot) {
+      const reason = 'they are not those that the commit names'
+      throw new StoreDamagedError({ record: `the vote extensions of height ${row.height}`, reason })
+    }
   }
   if (db.prepare('SELECT count(*) AS count FROM envelopes').get()?.count !== count) {
     throw new StoreDamagedError({ record: 'the envelopes', reason: 'some are of no height' })
+  }
+  if (db.prepare('SELECT count(*) AS count FROM extensions').get()?.count !== extensionCount) {
+    throw new StoreDamagedError({ record: 'the vote extensions', reason: 'some are of no height' })
   }
 }
 

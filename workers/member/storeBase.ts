@@ -12,6 +12,8 @@ export type StoreBase = {
   anchor: boolean
   /** As `encodeSnapshot` gives it. */
   state: Uint8Array
+  /** As `encodeParentRecord` gives it. */
+  parent: Uint8Array
 }
 
 /**
@@ -27,7 +29,7 @@ export type BaseWriter = {
   abandon(): void
 }
 
-const EMPTIED = ['decisions', 'envelopes', 'entries', 'tiles', 'snapshots']
+const EMPTIED = ['decisions', 'envelopes', 'extensions', 'entries', 'tiles', 'snapshots']
 const ZERO_CHAIN = new Uint8Array(32)
 
 /** @param walTail - where the store's write-ahead log ends: its chain goes on from there. */
@@ -49,10 +51,11 @@ export function createBaseWriter(db: DatabaseSync, walTail: { id: number; chain:
       log = range
       return log
     },
-    finish({ height, record, anchor, state }) {
+    finish({ height, record, anchor, state, parent }) {
       const chain = chainHash(ZERO_CHAIN, Buffer.from(record))
       db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?)').run(height, record, anchor ? 1 : 0, chain)
-      db.prepare('INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?)').run(height, state, checksum(state))
+      const putState = db.prepare('INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?, ?, ?)')
+      putState.run(height, state, checksum(state), parent, checksum(parent))
       db.prepare('INSERT INTO snapshots VALUES (?, ?, ?)').run(height, state, checksum(state))
       db.exec('DELETE FROM wal')
       db.prepare('UPDATE wal_base SET id = ?, chain = ?').run(walTail.id, walTail.chain)

@@ -1,5 +1,7 @@
 import type { LogReader } from '../../client/logReader.ts'
+import { hasExtensions } from '../../committee/execution.ts'
 import { isForgotten, type StoredVotes } from '../../committee/handshake.ts'
+import { encodeParentRecord } from '../../committee/parentRecord.ts'
 import { decodeRecord } from '../../committee/record.ts'
 import { recover } from '../../committee/recover.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
@@ -102,7 +104,14 @@ function readOwn<State>(
     { component, parameters, members },
   ).state()
   const signers = governance.members.map(({ signer }) => signer)
-  const committee = { component, epoch, signers, self, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS }
+  const committee = {
+    component,
+    epoch,
+    signers,
+    self,
+    hasExtensions: hasExtensions(machine),
+    timeouts: DEFAULT_TIMEOUTS,
+  }
   const { own } = recover({
     committee,
     parent: { height, commitDigest: parent, timestampMs, signers, extensions: [] },
@@ -145,13 +154,16 @@ async function take<State>(peer: LogReader, { deps, parameters, own, offer, pace
     if (members === undefined) {
       throw new SnapshotUnprovenError({ url: peer.url, reason: `nobody is seen to begin epoch ${trust.epoch}` })
     }
-    for (const { verified, signers } of await certifyOffer(peer, { offered: record, trust, members })) {
+    const certified = await certifyOffer(peer, { offered: record, trust, members })
+    for (const { verified, signers } of certified) {
       if (!isForgotten(verified, { signers, self: parameters.self, stored: own.stored })) continue
       throw new KeyElsewhereError({ signer: parameters.self })
     }
     await copy(commit)
     if (!isOwnBeginning) throw new StoreContradictedError({ height: own.height, logSize: own.log.size })
-    writer.finish({ ...commit, record: encodeCommitRecord(record), state: snapshot })
+    // Nobody asked it for the vote extensions of its newest commit: the member leaves its first turn to one that has them.
+    const parent = encodeParentRecord({ signers: certified.at(-1)!.signers, extensions: [] })
+    writer.finish({ ...commit, record: encodeCommitRecord(record), state: snapshot, parent })
   } finally {
     writer.abandon()
   }

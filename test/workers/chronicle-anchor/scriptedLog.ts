@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { encodeParentRecord } from '../../../committee/parentRecord.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { appendToTiles } from '../../../protocol/log/appendToTiles.ts'
@@ -84,6 +85,8 @@ export async function startScriptedLog({
       entries: leaves,
       tiles: appends,
       state: envelope,
+      extensions: [],
+      parent: encodeParentRecord({ signers: [], extensions: [] }),
     })
     log = range
     return commit

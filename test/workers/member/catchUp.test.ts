@@ -24,7 +24,14 @@ for (let sequence = 1n; sequence <= HEIGHTS; sequence++) {
 after(() => decider.kill())
 
 /** What one member of the committee sends while it catches up, and what it takes. */
-function createAsker(over: { store?: TestMember['store']; self?: Hex; height?: () => bigint } = {}) {
+function createAsker(
+  over: {
+    store?: TestMember['store']
+    self?: Hex
+    height?: () => bigint
+    extensionsFor?: (height: bigint) => readonly Uint8Array[]
+  } = {},
+) {
   const sent: Frame[] = []
   const accepted: string[] = []
   const dropped: string[] = []
@@ -35,6 +42,7 @@ function createAsker(over: { store?: TestMember['store']; self?: Hex; height?: (
     self: over.self ?? signers[0]!,
     signers: () => signers,
     height: over.height ?? (() => BigInt(accepted.length)),
+    extensionsFor: over.extensionsFor ?? (() => []),
     send: (frame) => sent.push(frame),
     accept: ({ record }) => {
       if (record !== 'refused') accepted.push(record)
@@ -82,6 +90,7 @@ test('serve: a flood of asks is answered up to a bound of bytes, and great heigh
   const store = {
     readRecord: () => '{}',
     readBatch: () => [large],
+    readExtensions: () => [],
     baseHeight: () => 0n,
   } as unknown as TestMember['store']
   const { catchUp, sent, pass } = createAsker({ store, height: () => 1_000n })
@@ -97,12 +106,12 @@ const heights = (...records: string[]) => records.map((record) => ({ record, env
 
 test('receive: what was decided here, leaves a gap or follows a refused height is not executed', () => {
   const { catchUp, sent, accepted, dropped } = createAsker()
-  catchUp.receive({ kind: 'decided', first: 2n, heights: heights('b') })
-  catchUp.receive({ kind: 'decided', first: 1n, heights: heights('refused', 'b') })
+  catchUp.receive({ kind: 'decided', first: 2n, heights: heights('b'), extensions: [] })
+  catchUp.receive({ kind: 'decided', first: 1n, heights: heights('refused', 'b'), extensions: [] })
   assert.equal(accepted.length + sent.length, 0)
-  catchUp.receive({ kind: 'decided', first: 1n, heights: heights('a', 'b', 'refused', 'd') })
-  catchUp.receive({ kind: 'decided', first: 1n, heights: heights('a', 'b') })
-  catchUp.receive({ kind: 'decided', first: 2n, heights: heights('b', 'c') })
+  catchUp.receive({ kind: 'decided', first: 1n, heights: heights('a', 'b', 'refused', 'd'), extensions: [] })
+  catchUp.receive({ kind: 'decided', first: 1n, heights: heights('a', 'b'), extensions: [] })
+  catchUp.receive({ kind: 'decided', first: 2n, heights: heights('b', 'c'), extensions: [] })
   assert.deepEqual(accepted, ['a', 'b', 'c'])
   assert.deepEqual(dropped, ['heightAhead', 'heightBehind'])
   assert.ok(sent.every((frame) => frame.kind === 'behind'))
@@ -119,7 +128,7 @@ test('a peer that does not deliver, or delivers height by height, loses its turn
 
   const slow = createAsker()
   for (let first = 1n; first <= 40n; first++) {
-    slow.catchUp.receive({ kind: 'decided', first, heights: heights(`${first}`) })
+    slow.catchUp.receive({ kind: 'decided', first, heights: heights(`${first}`), extensions: [] })
   }
   slow.catchUp.stop()
   assert.ok(new Set(slow.sent.map((frame) => frame.kind === 'behind' && frame.peer)).size > 1)
@@ -132,7 +141,8 @@ test('a peer that lies costs a member nothing but the answer', async () => {
   await liar.listen((bytes) => {
     const frame = decodeFrame(bytes)
     if (typeof frame === 'string' || frame.kind !== 'behind') return
-    const lie: Frame = { kind: 'decided', first: frame.height + 1n, heights: [{ record, envelopes, extensions: [] }] }
+    const heights = [{ record, envelopes, extensions: [] }]
+    const lie: Frame = { kind: 'decided', first: frame.height + 1n, heights, extensions: [] }
     void liar.broadcast(encodeFrame(lie))
   })
   const late = await startMember(3)

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { DEFAULT_TIMEOUTS } from '../../../committee/timeouts.ts'
 import { chronicle as machine } from '../../../modules/chronicle/machine.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
+import type { Machine } from '../../../protocol/machine.ts'
 import { encodeChronicleCommand } from '../../../protocol/wire/chronicleCommand.ts'
 import { type ChronicleParameters, encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
 import { type SignedEnvelope, signEnvelope } from '../../../protocol/wire/envelope.ts'
@@ -46,11 +47,11 @@ export const createEnvelope = (
     key.secretKey,
   )
 
-export type TestMember = {
+export type TestMemberOf<State> = {
   signer: Hex
   dir: string
   driver: Driver
-  replica: Replica<ReturnType<typeof machine.genesis>>
+  replica: Replica<State>
   store: Store
   faults: unknown[]
   /** Signatures that its key has given since it was started. */
@@ -58,6 +59,7 @@ export type TestMember = {
   /** Ends it as a kill does: nothing is flushed that was not durable. */
   kill(): void
 }
+export type TestMember = TestMemberOf<ReturnType<typeof machine.genesis>>
 
 const root = mkdtempSync(join(tmpdir(), 'coalition-test-'))
 process.once('exit', () => rmSync(root, { recursive: true, force: true }))
@@ -65,23 +67,30 @@ process.once('exit', () => rmSync(root, { recursive: true, force: true }))
 /** A folder that is removed when the test process ends. */
 export const createTestDir = (): string => mkdtempSync(join(root, 'case-'))
 
-/** Starts member `index` on the store in `dir`, which is made on the first start. */
-export async function startTestMember(options: {
+export type StartOptions = {
   index: number
   dir: string
   transport: Transport
-  parameters?: ChronicleParameters
   component?: Hex
   committee?: readonly Hex[]
   isNew?: boolean
   /** Its key, where it is none of `members`. */
   key?: (typeof members)[number]
-}): Promise<TestMember> {
-  const { index, dir, transport, isNew = true, component = testComponent, committee = signers } = options
+}
+
+/** Starts member `index` of a Chronicle on the store in `dir`, which is made on the first start. */
+export const startTestMember = (options: StartOptions & { parameters?: ChronicleParameters }): Promise<TestMember> =>
+  startMemberOf(machine, { ...options, encoded: encodeChronicleParameters(options.parameters ?? parameters) })
+
+/** Starts a member of a component of any kind, `encoded` its parameters. */
+export async function startMemberOf<State>(
+  machine: Machine<State>,
+  options: StartOptions & { encoded: Uint8Array },
+): Promise<TestMemberOf<State>> {
+  const { index, dir, transport, isNew = true, component = testComponent, committee = signers, encoded } = options
   const { signer, secretKey } = options.key ?? members[index]!
   if (isNew) initStore({ dir, component, signer })
   const store = openStore({ dir, component, signer })
-  const encoded = encodeChronicleParameters(options.parameters ?? parameters)
   const replica = openReplica(
     { machine, store },
     { component, parameters: encoded, members: committee.map((member) => ({ signer: member })) },
@@ -102,7 +111,7 @@ export async function startTestMember(options: {
       },
       onFatal: (error) => faults.push(error),
     },
-    { seat: { component, self: signer, hasExtensions: false, timeouts: DEFAULT_TIMEOUTS } },
+    { seat: { component, self: signer, timeouts: DEFAULT_TIMEOUTS } },
   )
   await driver.start()
   const kill = (): void => {

@@ -131,7 +131,7 @@ test('a certified commit served with another batch is dropped, and the member go
   const record = running[0]!.store.readRecord(1n)!
   const late = await start(3)
   await liar.broadcast(
-    encodeFrame({ kind: 'decided', first: 1n, heights: [{ record, envelopes: [], extensions: [] }] }),
+    encodeFrame({ kind: 'decided', first: 1n, heights: [{ record, envelopes: [], extensions: [] }], extensions: [] }),
   )
   await until(() => late.replica.state().height === 1n)
   assert.deepEqual(late.faults, [])

@@ -15,7 +15,9 @@ const decided: Frame = {
     { record: '{"height":"7"}', envelopes: [bytes('one'), bytes('')], extensions: [] },
     { record: 'é', envelopes: [], extensions: [bytes('seen')] },
   ],
+  extensions: [],
 }
+const extended: Frame = { ...decided, extensions: [bytes('at seven'), bytes('')] }
 
 const list = fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 4 })
 const plain = { noNullPrototype: true }
@@ -28,7 +30,10 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
     { kind: fc.constant('behind' as const), height: fc.bigInt(0n, 2n ** 64n - 1n), peer: fc.constant(peer) },
     plain,
   ),
-  fc.record({ kind: fc.constant('decided' as const), first: fc.bigInt(1n, 2n ** 63n), heights }, plain),
+  fc.record(
+    { kind: fc.constant('decided' as const), first: fc.bigInt(1n, 2n ** 63n), heights, extensions: list },
+    plain,
+  ),
   fc.record(
     {
       kind: fc.constantFrom('consensus' as const, 'envelope' as const, 'handshake' as const),
@@ -51,11 +56,26 @@ test('encodeFrame: writes a decided frame as the ABI has it', () => {
       encodeAbiParameters(inner, [toHex(bytes(record)), envelopes.map(toHex), extensions.map(toHex)]),
     ),
   ])
-  assert.equal(toHex(encodeFrame(decided).subarray(1)), expected)
+  assert.equal(toHex(encodeFrame(decided)), `0x03${expected.slice(2)}`)
+})
+
+test('encodeFrame: gives a decided frame with vote extensions a form of its own, and leaves the other as it is', () => {
+  const [payload, other] = [extended, decided].map((frame) => encodeFrame(frame).subarray(1))
+  const read = (form: number, rest: Uint8Array) => decodeFrame(new Uint8Array([form, ...rest]))
+  assert.deepEqual(read(5, payload!), extended)
+  assert.equal(read(3, payload!), 'malformed')
+  assert.equal(read(5, other!), 'malformed')
+  const none = parseAbiParameters('uint64 first, bytes[] heights, bytes[] extensions')
+  assert.equal(read(5, fromHex(encodeAbiParameters(none, [1n, [height], []]))), 'malformed')
+  const many = encodeAbiParameters(none, [1n, [height], Array(257).fill('0x')])
+  assert.equal(read(5, fromHex(many)), 'malformed')
 })
 
 test('decodeFrame: a frame with any byte changed, cut short or lengthened is another frame or none', () => {
-  const whole = encodeFrame(decided)
+  for (const frame of [decided, extended]) assertOneEncoding(encodeFrame(frame))
+})
+
+function assertOneEncoding(whole: Uint8Array): void {
   for (let at = 1; at < whole.length; at++) {
     for (const bit of [1, 128]) {
       const changed = Uint8Array.from(whole)
@@ -66,7 +86,7 @@ test('decodeFrame: a frame with any byte changed, cut short or lengthened is ano
     assert.equal(decodeFrame(whole.subarray(0, at)), 'malformed')
   }
   assert.equal(decodeFrame(new Uint8Array([...whole, 0])), 'malformed')
-})
+}
 
 const fields = parseAbiParameters('uint64 first, bytes[] heights')
 const rawDecided = (first: bigint, heights: Hex[]): Uint8Array =>

@@ -51,6 +51,8 @@ function decision(height: bigint, entries: string[], from = EMPTY_RANGE): Stored
     entries: leaves,
     tiles: appendToTiles(from, leaves.map(hashLeaf)).appends,
     state: bytes(`state ${height}`),
+    extensions: [bytes(`extension of ${height - 1n}`)],
+    parent: bytes(`parent ${height}`),
   }
 }
 

@@ -22,7 +22,7 @@ const signer = signers[0]!
 const seats = signers.map((each) => ({ signer: each }))
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const entries = Array.from({ length: 300 }, (_, index) => bytes(`entry ${index}`))
-const base = { height: 7n, record: '{"height":7}', anchor: true, state: bytes('state 7') }
+const base = { height: 7n, record: '{"height":7}', anchor: true, state: bytes('state 7'), parent: bytes('parent 7') }
 
 function createStore({ isSyncing = false } = {}) {
   const identity = { dir: createTestDir(), component, signer }
@@ -44,6 +44,8 @@ const decision = (height: bigint, over: Partial<StoredDecision> = {}): StoredDec
   entries: [],
   tiles: [],
   state: bytes(`state ${height}`),
+  extensions: [],
+  parent: bytes(`parent ${height}`),
   ...over,
 })
 

@@ -92,7 +92,12 @@ const dropped: [string, Uint8Array, DropReason][] = [
   ],
   [
     'a decision that is no record',
-    encodeFrame({ kind: 'decided', first: 1n, heights: [{ record: '{}', envelopes: [], extensions: [] }] }),
+    encodeFrame({
+      kind: 'decided',
+      first: 1n,
+      heights: [{ record: '{}', envelopes: [], extensions: [] }],
+      extensions: [],
+    }),
     'malformed',
   ],
 ]
@@ -134,7 +139,7 @@ test('a member drops decisions that are forged, of another batch, replayed or ou
   const { commit, certificate } = record
   const forged = `0x${certificate.signatures.slice(2, -2)}${certificate.signatures.endsWith('00') ? '01' : '00'}` as Hex
   const decided = (of: string, envelopes: readonly Uint8Array[] = batch) =>
-    encodeFrame({ kind: 'decided', first: 1n, heights: [{ record: of, envelopes, extensions: [] }] })
+    encodeFrame({ kind: 'decided', first: 1n, heights: [{ record: of, envelopes, extensions: [] }], extensions: [] })
   const network = createMemoryNetwork()
   const late = await startTestMember({ index: 3, dir: createTestDir(), transport: network.connect(3) })
   const peer = network.connect(9)

@@ -20,6 +20,8 @@ import { decodeChronicleCommand } from '../../protocol/wire/chronicleCommand.ts'
 import type { Commit } from '../../protocol/wire/commit.ts'
 import { type CommitRecord, decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { decodeEnvelope } from '../../protocol/wire/envelope.ts'
+import { isGovernanceCommand } from '../../protocol/wire/governance.ts'
+import { createEpochTally, type EpochEnd, type EpochTally } from './epochTally.ts'
 import type { Acknowledged } from './load.ts'
 import type { StoreContent } from './storeContent.ts'
 
@@ -36,7 +38,7 @@ export type Finding = { kind: 'lost' | 'contradiction' | 'unproven'; what: strin
 
 export type Evidence = {
   component: Hex
-  /** The committee, strictly ascending. */
+  /** The genesis committee, strictly ascending. */
   signers: readonly Hex[]
   stores: readonly StoreContent[]
   acknowledged: readonly Acknowledged[]
@@ -109,15 +111,20 @@ export async function check(evidence: Evidence): Promise<Verdict> {
     findings.push({ kind, what })
   }
   const signatures = createSignatureCheck()
+  /** By the store that has most heights. */
+  let longest: { tally: EpochTally; heights: number } | undefined
   for (const store of evidence.stores) {
     if (store.halted !== null) find('contradiction', `${store.name} stopped for good: ${store.halted}`)
     if (store.evidenceCount > 0) find('contradiction', `${store.name} holds evidence of ${store.evidenceCount}`)
-    await checkLog(store, evidence, { find, signatures })
+    const tally = await checkLog(store, evidence, { find, signatures })
+    const heights = store.decisions.length
+    if (longest === undefined || heights > longest.heights) longest = { tally, heights }
     checkAcknowledged(store, evidence.acknowledged, find)
   }
   compareStores(evidence.stores, find)
-  await checkVotes(evidence, { find, signatures })
-  checkHeads(evidence, find)
+  const tally = longest?.tally ?? createEpochTally(evidence)
+  await checkVotes(evidence, { tally, find, signatures })
+  checkHeads(evidence, { tally, find })
   return {
     findings,
     heights: Math.min(...evidence.stores.map(({ decisions }) => decisions.length)),
@@ -130,10 +137,14 @@ export async function check(evidence: Evidence): Promise<Verdict> {
 type Find = (kind: Finding['kind'], what: string) => void
 type Tools = { find: Find; signatures: ReturnType<typeof createSignatureCheck> }
 
-/** Every height of one member: chained, certified by a quorum, its batch and its entries those that the commit names. */
-async function checkLog(store: StoreContent, { component, signers }: Evidence, tools: Tools): Promise<void> {
+/**
+ * Every height of one member: chained, certified by a quorum of its epoch's committee, its batch and its entries those that
+ * the commit names. Returns what the decided approvals come to.
+ */
+async function checkLog(store: StoreContent, { component, signers }: Evidence, tools: Tools): Promise<EpochTally> {
   const { find } = tools
   const tree = createTree()
+  const tally = createEpochTally({ component, signers })
   const last = new Map<string, bigint>()
   let parent: Hex = ZERO
   let timestampMs = 0n
@@ -144,9 +155,12 @@ async function checkLog(store: StoreContent, { component, signers }: Evidence, t
       record = decodeCommitRecord(decision.record)
     } catch (error) {
       find('unproven', `${where}: ${(error as Error).message}`)
-      return
+      return tally
     }
     const { commit, body } = record
+    const epoch = BigInt(tally.committees.length - 1)
+    if (tally.retiredAt() !== undefined) find('contradiction', `${where}: the component is retired`)
+    if (commit.epoch !== epoch) find('contradiction', `${where}: it is of epoch ${commit.epoch}, not ${epoch}`)
     if (commit.component !== component || commit.height !== BigInt(index + 1)) find('unproven', `${where}: misplaced`)
     if (body.parent !== parent) find('contradiction', `${where}: its parent is not the commit before it`)
     if (commit.timestampMs <= timestampMs) find('unproven', `${where}: time does not advance`)
@@ -155,11 +169,13 @@ async function checkLog(store: StoreContent, { component, signers }: Evidence, t
     if (listRoot(decision.envelopes.map(({ bytes }) => bytes)) !== body.batchRoot) {
       find('unproven', `${where}: its envelopes are not those of the commit`)
     }
-    await checkCertificate(record, { signers, where, ...tools })
+    await checkCertificate(record, { signers: tally.newest().signers, where, ...tools })
     const expected: Hex[] = []
+    let end: EpochEnd | undefined
     for (const { digest, bytes } of decision.envelopes) {
       const envelope = decodeEnvelope(bytes)
       const { submitter, sequence, commands } = envelope
+      if (end !== undefined) find('contradiction', `${where}: an envelope follows what ends its epoch`)
       const message = {
         component: envelope.component,
         submitter,
@@ -176,12 +192,19 @@ async function checkLog(store: StoreContent, { component, signers }: Evidence, t
       }
       last.set(submitter, sequence)
       commands.forEach((command, place) => {
+        if (isGovernanceCommand(command)) {
+          if (!tally.mayApprove(submitter, command)) find('contradiction', `${where}: ${submitter} has no say in it`)
+          else end = tally.approve({ submitter, payload: command, height: commit.height })
+          return
+        }
         const decoded = decodeChronicleCommand(command)
         if (decoded.kind !== 'recordStatement') return
         const statement = bytesToHex(decoded.statement)
         expected.push(encodeAbiParameters(STATEMENT, [STATEMENT_TYPEHASH, submitter, sequence, place, statement]))
       })
     }
+    if (commit.next !== (end?.next ?? ZERO)) find('contradiction', `${where}: its next is not what a quorum approved`)
+    if (end !== undefined) expected.push(end.entry)
     const entries = store.entries.slice(tree.size(), Number(commit.logSize))
     if (entries.length !== expected.length || entries.some((entry, at) => bytesToHex(entry) !== expected[at])) {
       find('lost', `${where}: its entries are not what its commands say`)
@@ -194,6 +217,7 @@ async function checkLog(store: StoreContent, { component, signers }: Evidence, t
     timestampMs = commit.timestampMs
   }
   if (tree.size() !== store.entries.length) find('unproven', `${store.name} has entries of no commit`)
+  return tally
 }
 
 async function checkCertificate(
@@ -258,14 +282,14 @@ function compareStores(stores: readonly StoreContent[], find: Find): void {
 
 /** No member signed two things for one height, round and kind, on the stream or in its store. */
 async function checkVotes(
-  { component, signers, stores, observed }: Evidence,
-  { find, signatures }: Tools,
+  { component, stores, observed }: Evidence,
+  { tally, find, signatures }: Tools & { tally: EpochTally },
 ): Promise<void> {
   type Vote = { hash: Hex; signature: Hex | null; signer: Hex }
   const votes = new Map<string, Map<Hex, Vote[]>>()
   const note = (message: Message, signature: Hex | null): void => {
     const { signer, epoch, height, round, kind } = message
-    if (message.component !== component || !signers.includes(signer)) return
+    if (message.component !== component || !tally.committees[Number(epoch)]?.signers.includes(signer)) return
     const place = `${kind} of ${signer} at epoch ${epoch}, height ${height}, round ${round}`
     const byHash = votes.get(place) ?? new Map<Hex, Vote[]>()
     const hash = messageHash(message)
@@ -297,15 +321,21 @@ async function checkVotes(
 }
 
 /** The chain holds nothing but commits of the log, in its order. */
-function checkHeads({ stores, heads }: Evidence, find: Find): void {
+function checkHeads({ stores, heads }: Evidence, { tally, find }: { tally: EpochTally; find: Find }): void {
   const decisions = stores[0]?.decisions ?? []
   let before = 0n
   for (const head of heads.slice(1)) {
     const record = decisions[Number(head.height) - 1]?.record
     const commit = record === undefined ? undefined : decodeCommitRecord(record).commit
+    // A head names who may speak next: after a rotation that is the new committee.
+    const isRetirement = tally.retiredAt() === head.height
+    const isRotation = commit !== undefined && commit.next !== ZERO && !isRetirement
+    const committeeHash = tally.committees[Number(head.epoch)]?.committeeHash ?? head.committeeHash
     const isOfLog =
       commit?.anchor &&
-      commit.epoch === head.epoch &&
+      commit.epoch + (isRotation ? 1n : 0n) === head.epoch &&
+      committeeHash === head.committeeHash &&
+      head.retired === isRetirement &&
       commit.logSize === head.logSize &&
       commit.logRoot === head.logRoot &&
       commit.state === head.state &&

@@ -8,9 +8,11 @@ import { encodeRecord } from '../../committee/record.ts'
 import { signMessage } from '../../committee/sign.ts'
 import type { Prevote } from '../../committee/types.ts'
 import { createCertificate } from '../../protocol/wire/certificate.ts'
-import { deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
+import { deriveCommitDigest, derivePrecommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { type CommitRecord, decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
-import { deriveEnvelopeDigest, encodeEnvelope } from '../../protocol/wire/envelope.ts'
+import { deriveCommitteeHash } from '../../protocol/wire/committee.ts'
+import { deriveEnvelopeDigest, encodeEnvelope, signEnvelope } from '../../protocol/wire/envelope.ts'
+import { encodeGovernanceCommand, type GovernanceCommand } from '../../protocol/wire/governance.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import { check, type Evidence, type Finding } from '../../scripts/chaos/checker.ts'
 import { readStoreContent, type StoreContent } from '../../scripts/chaos/storeContent.ts'
@@ -50,7 +52,7 @@ async function collect(): Promise<Evidence> {
   const stores = paths.map((path, index) => readStoreContent({ name: `member-${index}`, path }))
   const { commit } = decodeCommitRecord(stores[0]!.decisions[2]!.record)
   const { height, logSize, logRoot, state, timestampMs } = commit
-  const head = { epoch: 0n, height, logSize, logRoot, state, timestampMs } as Head
+  const head = { epoch: 0n, retired: false, height, logSize, logRoot, state, timestampMs } as Head
   return { component, signers, stores, acknowledged, observed, heads: [{ ...head, height: 0n }, head] }
 }
 
@@ -223,6 +225,86 @@ for (const { what, kind, says, evidence } of DOCTORED)
       JSON.stringify(findings),
     )
   })
+
+/** What a committee of four leaves behind that put the fourth out, decided a height more, and retired. */
+async function collectEpochs(): Promise<Evidence> {
+  const { running, stop } = await startCommittee([0, 1, 2, 3])
+  const approveAll = async (command: GovernanceCommand, sequence: bigint, count: number) => {
+    const approvals = members.slice(0, count).map(({ signer, secretKey }) => {
+      const commands = [encodeGovernanceCommand(command)]
+      return signEnvelope({ component, submitter: signer, sequence, commands }, secretKey)
+    })
+    for (const approval of approvals) await running[0]!.driver.submit(encodeEnvelope(approval))
+  }
+  const stays = members.slice(0, 3).map(({ signer }) => ({ signer }))
+  await running[0]!.driver.submit(encodeEnvelope(createEnvelope(1n, ['{}'])))
+  await approveAll({ kind: 'approveRotation', newEpoch: 1n, members: stays }, 1n, 3)
+  await running[0]!.driver.submit(encodeEnvelope(createEnvelope(2n, ['{}'])))
+  await approveAll({ kind: 'approveRetirement', epoch: 1n, successor: component, reason: 'done' }, 2n, 3)
+  while (running.some(({ replica }) => replica.state().governance.retirement === null)) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  stop()
+  const stores = running.map(({ dir }, index) =>
+    readStoreContent({ name: `member-${index}`, path: join(dir, 'member.sqlite') }),
+  )
+  const heads = stores[0]!.decisions
+    .map(({ record }) => decodeCommitRecord(record).commit)
+    .filter(({ anchor }) => anchor)
+    .map(({ height, logSize, logRoot, state, timestampMs }, index): Head => {
+      const committeeHash = deriveCommitteeHash(stays)
+      const place = { anchorIndex: BigInt(index + 1), anchoredAt: 0n, retired: index === 1 }
+      return { committeeHash, epoch: 1n, height, logSize, logRoot, state, timestampMs, ...place }
+    })
+  return { component, signers, stores, acknowledged: [], observed: [], heads: [{ ...heads[0]!, height: 0n }, ...heads] }
+}
+
+test('the checker follows a rotation and a retirement, and refuses what does not come of approvals', async () => {
+  const epochs = await collectEpochs()
+  assert.equal(epochs.heads.length, 3)
+  assert.deepEqual((await check(epochs)).findings, [])
+  const says = async (evidence: Evidence, pattern: RegExp) => {
+    const { findings } = await check(evidence)
+    assert.ok(
+      findings.some(({ kind, what }) => kind === 'contradiction' && pattern.test(what)),
+      JSON.stringify(findings),
+    )
+  }
+  const doctor = (change: (store: StoreContent) => StoreContent): Evidence => ({
+    ...epochs,
+    stores: epochs.stores.map(change),
+  })
+  const approvalAt = (store: StoreContent): number =>
+    store.decisions.findIndex(({ record }) => decodeCommitRecord(record).commit.next !== ZERO_BYTES32)
+  // The approval that ends the epoch is not there; the rotation is.
+  const withoutApproval = doctor((store) => ({
+    ...store,
+    decisions: store.decisions.map((decision, index) =>
+      index === approvalAt(store) ? { ...decision, envelopes: decision.envelopes.slice(0, -1) } : decision,
+    ),
+  }))
+  await says(withoutApproval, /its next is not what a quorum approved/)
+  await says(withoutApproval, /it is of epoch 1, not 0/)
+  // Something stands behind it, and behind the retirement.
+  const [stray] = epochs.stores[0]!.decisions[0]!.envelopes
+  const withMore = doctor((store) => ({
+    ...store,
+    decisions: store.decisions.map((decision, index) =>
+      index === approvalAt(store) ? { ...decision, envelopes: [...decision.envelopes, stray!] } : decision,
+    ),
+  }))
+  await says(withMore, /an envelope follows what ends its epoch/)
+  const afterEnd = doctor((store) => ({ ...store, decisions: [...store.decisions, store.decisions[0]!] }))
+  await says(afterEnd, /the component is retired/)
+  const [genesis, rotated, retired] = epochs.heads
+  await says({ ...epochs, heads: [genesis!, { ...rotated!, committeeHash: other.commitDigest }] }, /the chain holds/)
+  await says({ ...epochs, heads: [genesis!, rotated!, { ...retired!, retired: false }] }, /the chain holds/)
+  // Of a member that was put out, votes for the new epoch are nothing.
+  const observed = [undefined, other.commitDigest].map((commitDigest) =>
+    signed(vote({ epoch: 1n, signer: signers[3]!, commitDigest: commitDigest ?? null }), members[3]),
+  )
+  assert.deepEqual((await check({ ...epochs, observed })).findings, [])
+})
 
 test('the checker refuses a store in which one byte of one entry was changed', async () => {
   const db = new DatabaseSync(paths[0]!)

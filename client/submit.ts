@@ -177,9 +177,8 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     const heard = listen(lane, jobId)
     try {
       // Sent together: a job that is there already stays as it is, and its state says so.
-      const stateBefore = queue.getJobState(jobId)
-      await add(queue, prepared)
-      if (ENDED.has(await stateBefore)) {
+      const [stateBefore] = await Promise.all([queue.getJobState(jobId), add(queue, prepared)])
+      if (ENDED.has(stateBefore)) {
         // A job that ended without a proof stands in the way of its repeat: same facts, same id.
         const earlier = await queue.getJob(jobId)
         const proven = await prove(earlier?.returnvalue, envelope)

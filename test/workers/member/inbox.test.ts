@@ -238,3 +238,17 @@ test('an inbox fails a job that is not of its type, and goes on', async () => {
   listener.disconnect()
   await close()
 })
+
+test('a submitter whose Redis is gone says so, and its process goes on', async () => {
+  const service = await startRedis({ isPrivate: true })
+  const submitter = await createSubmitter({ redisUrl: service.url, epochs })
+  await service.stop()
+  // More than one command of a submission fails: a rejection that nobody handles ends the process, and this test.
+  for (const sequence of [1n, 2n]) {
+    await assert.rejects(
+      submitter.submit(createEnvelope(sequence, ['{}']), { timeoutMs: 5_000 }),
+      (error: { code?: string }) => error.code === 'REDIS_UNREACHABLE' || error.code === 'NO_QUORUM',
+    )
+  }
+  await submitter.close()
+})

@@ -16,6 +16,9 @@ const TILE_SIZE_MAX_BYTES = TILE_WIDTH * HASH_SIZE_BYTES
 /** A commit with 256 signatures, a status that names 256 peers and what they approve: the largest text. */
 const TEXT_SIZE_MAX_BYTES = 1 << 16
 
+/** 256 vote extensions of 1,312 bytes each, with offset and size: at most 352,320. */
+const EXTENSIONS_SIZE_MAX_BYTES = 1 << 19
+
 export class LogUnreachableError extends CoalitionError {
   constructor({ url, reason, cause }: { url: string; reason: string; cause?: unknown }) {
     super('LOG_UNREACHABLE', `The log at ${url} cannot be read: ${reason}.`, {
@@ -135,6 +138,9 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
      * @throws {NotInLogError} it is not kept, or not any more.
      */
     readSnapshot: (height: bigint | 'anchor'): Promise<Uint8Array> => readBytes(`snapshot/${height}`),
+    /** A quorum's vote extensions for the commit of a height; as claimed, and not decoded. @throws {NotInLogError} it has none. */
+    readExtensions: (height: bigint): Promise<Uint8Array> =>
+      readBytes(`extensions/${height}`, EXTENSIONS_SIZE_MAX_BYTES),
     /** What the member says of itself. @throws {MalformedStatusError} */
     readStatus: async (): Promise<MemberStatus> => decodeMemberStatus(await readText('status'), { url: prefix }),
     /** The last sequence that the member decided of `submitter`; a hint. */

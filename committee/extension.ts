@@ -1,5 +1,6 @@
 import { type Hex, toHex } from '../protocol/bytes.ts'
 import { keccak256 } from '../protocol/hash.ts'
+import { ADDRESSES_MAX } from '../protocol/wire/addressList.ts'
 import { isSignedBy } from '../protocol/wire/certificate.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
 import { deriveSigningDigest, deriveTypehash, hashStruct } from '../protocol/wire/typedData.ts'
@@ -70,6 +71,18 @@ export function decodeExtension(bytes: Uint8Array): VoteExtension {
   }
   reader.end()
   return extension
+}
+
+/** `abi.encode(bytes[] extensions)`. */
+export const encodeExtensionList = (extensions: readonly Uint8Array[]): Uint8Array =>
+  createAbiWriter().bytesList(extensions).finish()
+
+/** @throws {MalformedMessageError} not exactly what `encodeExtensionList` gives. */
+export function decodeExtensionList(bytes: Uint8Array): Uint8Array[] {
+  const reader = createAbiReader(bytes, { headWords: 1 })
+  const extensions = reader.bytesList({ countMax: ADDRESSES_MAX, sizeMaxBytes: ENCODED_EXTENSION_SIZE_MAX_BYTES })
+  reader.end()
+  return extensions
 }
 
 export type ExtensionQuorumParameters = {

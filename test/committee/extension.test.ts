@@ -4,8 +4,11 @@ import fc from 'fast-check'
 import { encodeAbiParameters, parseAbiParameters } from 'viem'
 import { hasExtensions } from '../../committee/execution.ts'
 import {
+  decodeExtensionList,
   deriveExtensionDigest,
+  ENCODED_EXTENSION_SIZE_MAX_BYTES,
   encodeExtension,
+  encodeExtensionList,
   isSignedExtensionQuorum,
   type VoteExtension,
 } from '../../committee/extension.ts'
@@ -69,6 +72,24 @@ test('encodeParentRecord and decodeParentRecord: are exact inverses, in the ABI'
       assert.equal(toHex(encoded), encodeAbiParameters(fields, [packed, parent.extensions.map(toHex)]))
     }),
   )
+})
+
+test('encodeExtensionList and decodeExtensionList: are exact inverses, in the ABI, and bounded', () => {
+  fc.assert(
+    fc.property(fc.array(bytes, { maxLength: 5 }), (extensions) => {
+      const encoded = encodeExtensionList(extensions)
+      assert.deepEqual(decodeExtensionList(encoded), extensions)
+      assert.equal(toHex(encoded), encodeAbiParameters(parseAbiParameters('bytes[]'), [extensions.map(toHex)]))
+      assert.throws(() => decodeExtensionList(encoded.subarray(1)), MalformedMessageError)
+    }),
+  )
+  const largest = new Uint8Array(ENCODED_EXTENSION_SIZE_MAX_BYTES)
+  const longest = encodeExtensionList(Array(256).fill(largest))
+  assert.equal(longest.length, 352_320)
+  assert.equal(decodeExtensionList(longest).length, 256)
+  for (const list of [Array(257).fill(new Uint8Array(0)), [new Uint8Array(largest.length + 1)]]) {
+    assert.throws(() => decodeExtensionList(encodeExtensionList(list)), MalformedMessageError)
+  }
 })
 
 test('decodeParentRecord: refuses what is cut short, lengthened, or has a part of an address', () => {

@@ -113,6 +113,7 @@ async function run(): Promise<void> {
         store,
         size: () => replica.state().log.size,
         height: () => replica.state().height,
+        extensionsFor: replica.readExtensionsFor,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
         status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer }),
         checkpoint: createCheckpointer({ key, origin: chronicle.origin, log: () => replica.state().log }),

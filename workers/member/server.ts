@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
+import { encodeExtensionList } from '../../committee/extension.ts'
 import { isHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { encodeEntryBundle } from '../../protocol/log/entryBundle.ts'
@@ -21,6 +22,8 @@ export type LogView = {
   size(): bigint
   /** Last decided height; 0 before the first. */
   height(): bigint
+  /** Encoded vote extensions for the commit of a decided height; none where the component uses none. */
+  extensionsFor(height: bigint): readonly Uint8Array[]
   /** The newest checkpoint, signed by this member. */
   checkpoint(): Uint8Array
   /** What this member says of itself. */
@@ -41,7 +44,8 @@ const CONNECTIONS_MAX = 512
  *
  * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, `/commit/HEIGHT`, `/commit/anchor`,
  * `/commit/epoch/EPOCH` (the commit that ended it), `/snapshot/HEIGHT` and `/snapshot/anchor` (the state at a height that is
- * marked for the chain, of which the newest two are kept), `/submitter/ADDRESS` (its last sequence), `/status` (how this
+ * marked for the chain, of which the newest two are kept), `/extensions/HEIGHT` (a quorum's vote extensions for that commit,
+ * where the component uses them), `/submitter/ADDRESS` (its last sequence), `/status` (how this
  * member does) and `/health`.
  */
 export async function startServer(
@@ -140,6 +144,8 @@ function find(path: string, { view, snapshots }: { view: LogView; snapshots: Sna
       return findCommit(rest, view)
     case 'snapshot':
       return findSnapshot(rest, snapshots)
+    case 'extensions':
+      return findExtensions(rest, view)
     case 'submitter':
       if (!isHex(rest, 20)) return undefined
       return { body: view.sequence(rest).toString(), type: 'text/plain; charset=utf-8', isImmutable: false }
@@ -177,6 +183,15 @@ function findSnapshot(name: string, snapshots: SnapshotShelf): Resource | undefi
   if (!isNewest && !HEIGHT_PATTERN.test(name)) return undefined
   const body = isNewest ? snapshots.readNewest() : snapshots.read(BigInt(name))
   return body === undefined ? undefined : { body, type: BYTES_TYPE, isImmutable: !isNewest }
+}
+
+function findExtensions(name: string, { height, extensionsFor }: LogView): Resource | undefined {
+  if (!HEIGHT_PATTERN.test(name) || BigInt(name) > height()) return undefined
+  const extensions = extensionsFor(BigInt(name))
+  // Another quorum's may stand in the next proposal than this member counted.
+  return extensions.length === 0
+    ? undefined
+    : { body: encodeExtensionList(extensions), type: BYTES_TYPE, isImmutable: false }
 }
 
 /** The last commit of `epoch`, where it has ended. Epochs only grow with the height, so a few reads find it. */

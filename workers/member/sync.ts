@@ -1,6 +1,8 @@
 import type { LogReader } from '../../client/logReader.ts'
 import { hasExtensions } from '../../committee/execution.ts'
+import { decodeExtensionList, isSignedExtensionQuorum } from '../../committee/extension.ts'
 import { isForgotten, type StoredVotes } from '../../committee/handshake.ts'
+import { MalformedMessageError } from '../../committee/malformedMessage.ts'
 import { encodeParentRecord } from '../../committee/parentRecord.ts'
 import { decodeRecord } from '../../committee/record.ts'
 import { recover } from '../../committee/recover.ts'
@@ -159,15 +161,43 @@ async function take<State>(peer: LogReader, { deps, parameters, own, offer, pace
       if (!isForgotten(verified, { signers, self: parameters.self, stored: own.stored })) continue
       throw new KeyElsewhereError({ signer: parameters.self })
     }
+    const { signers } = certified.at(-1)!
+    const extensions = hasExtensions(deps.machine) ? await readExtensions(peer, { offer, signers }) : []
     await copy(commit)
     if (!isOwnBeginning) throw new StoreContradictedError({ height: own.height, logSize: own.log.size })
-    // Nobody asked it for the vote extensions of its newest commit: the member leaves its first turn to one that has them.
-    const parent = encodeParentRecord({ signers: certified.at(-1)!.signers, extensions: [] })
+    const parent = encodeParentRecord({ signers, extensions })
     writer.finish({ ...commit, record: encodeCommitRecord(record), state: snapshot, parent })
   } finally {
     writer.abandon()
   }
   return { ...commit, commitDigest: digest, url: peer.url }
+}
+
+/**
+ * The vote extensions for the offered commit. Members of a new epoch may all begin with the commit that made them one, and
+ * none could ever propose the next height without them.
+ *
+ * @throws {SnapshotUnprovenError} no quorum signed them. @throws {NotInLogError} the peer has none.
+ */
+async function readExtensions(
+  peer: LogReader,
+  { offer, signers }: { offer: Offer; signers: readonly Hex[] },
+): Promise<readonly Uint8Array[]> {
+  const { component, height } = offer.record.commit
+  const refuse = (cause?: unknown): never => {
+    const reason = 'the vote extensions for its commit are not a quorum’s'
+    throw new SnapshotUnprovenError({ url: peer.url, reason, cause })
+  }
+  const bytes = await peer.readExtensions(height)
+  let extensions: readonly Uint8Array[]
+  try {
+    extensions = decodeExtensionList(bytes)
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessageError)) throw cause
+    return refuse(cause)
+  }
+  if (isSignedExtensionQuorum(extensions, { component, height, commitDigest: offer.digest, signers })) return extensions
+  return refuse()
 }
 
 /** The committee that begins the trusted epoch, where one of these entries is the rotation that made it. */

@@ -100,6 +100,7 @@ export async function startScriptedLog({
         checkpoint: () => new Uint8Array(0),
         size: () => log.size,
         height: () => height,
+        extensionsFor: () => [],
         sequence: () => 0n,
         status: () => {
           throw new Error('nobody asks')

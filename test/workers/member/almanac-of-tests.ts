@@ -60,6 +60,8 @@ export function createAlmanacWorld() {
     member,
     start,
     kill,
+    /** Its store is there already. */
+    adopt: (index: number) => void started.add(index),
 
     /** Waits until each of the members, or of those that run, is `count` heights further than now. */
     async advance(count: number, indexes: readonly number[] = [...running.keys()]): Promise<void> {

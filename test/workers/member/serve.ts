@@ -1,11 +1,11 @@
 import { pino } from 'pino'
 import { startServer } from '../../../workers/member/server.ts'
 import { createStatus } from '../../../workers/member/status.ts'
-import type { TestMember } from './chronicle-of-tests.ts'
+import type { TestMemberOf } from './chronicle-of-tests.ts'
 
 /** Serves a test member's log on loopback, as its process would. */
-export const serve = (
-  { store, replica, driver, signer }: TestMember,
+export const serve = <State>(
+  { store, replica, driver, signer }: TestMemberOf<State>,
   checkpoint: () => Uint8Array = () => new Uint8Array(0),
 ) =>
   startServer(
@@ -17,6 +17,7 @@ export const serve = (
         status: createStatus({ replica, store, driver, queueRestarts: () => 0 }, { signer }),
         size: () => replica.state().log.size,
         height: () => replica.state().height,
+        extensionsFor: replica.readExtensionsFor,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
       },
     },

@@ -66,6 +66,7 @@ test('what a log does not have, or a stranger makes up, is 404 or 405 and harms 
     ],
     ...['tile/entries/002', 'tile/entries/001.p/45', 'tile/1/000', 'tile/0/x999/x999/x999/x999/x999/x999/999'],
     ...['commit', 'commit/0', 'commit/4', 'commit/-1', 'commit/1e3', 'commit/99999999999999999999', 'commit/anchor'],
+    ...['extensions', 'extensions/0', 'extensions/1', 'extensions/4', 'extensions/99999999999999999999'],
     ...['snapshot', 'snapshot/', 'snapshot/0', 'snapshot/1', 'snapshot/9999999999999999999', 'snapshot/anchor'],
     ...[
       'submitter/0x',
@@ -102,6 +103,7 @@ test('startServer: refuses a port that is taken', async () => {
     checkpoint: () => new Uint8Array(0),
     size: () => 0n,
     height: () => 0n,
+    extensionsFor: () => [],
     sequence: () => 0n,
     status: () => assert.fail('nobody asks'),
   }

@@ -31,13 +31,28 @@ export function packWords(words: readonly Word[]): Uint8Array {
       view.setUint32(end - 8, Math.floor(word / 2 ** 32))
     } else if (typeof word === 'boolean') bytes[end - 1] = word ? 1 : 0
     else {
-      const hex = typeof word === 'string' ? word.slice(2) : BigInt(word).toString(16)
-      const tail = fromHex(`0x${hex.length % 2 === 0 ? hex : `0${hex}`}`)
-      if (tail.length > 32) throw new RangeError(`word ${index} has ${tail.length} bytes`)
-      bytes.set(tail, end - tail.length)
+      const digits = typeof word === 'string' ? word.slice(2) : BigInt(word).toString(16)
+      if (digits.length > 64) throw new RangeError(`word ${index} has ${Math.ceil(digits.length / 2)} bytes`)
+      writeHex(bytes, { digits, end })
     }
   })
   return bytes
+}
+
+/** The value of a hex digit by its character code; 16 for every other character. */
+const NIBBLES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase())
+  return value < 0 ? 16 : value
+})
+
+/** Spells `digits` into the bytes before `end`: most of what is hashed are words of hex, and here none is made twice. */
+function writeHex(bytes: Uint8Array, { digits, end }: { digits: string; end: number }): void {
+  for (let at = end - 1, digit = digits.length - 1; digit >= 0; at -= 1, digit -= 2) {
+    const low = NIBBLES[digits.charCodeAt(digit)] ?? 16
+    const high = digit === 0 ? 0 : (NIBBLES[digits.charCodeAt(digit - 1)] ?? 16)
+    if (low === 16 || high === 16) throw new RangeError(`«${digits}» is not hex`)
+    bytes[at] = high * 16 + low
+  }
 }
 
 /** `abi.encode` of static members and one `bytes` behind them: the words, where the bytes stand, their length, the bytes. */

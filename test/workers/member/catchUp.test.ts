@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { Hex } from '../../../protocol/bytes.ts'
 import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
-import { createCatchUp } from '../../../workers/member/catchUp.ts'
+import { type CatchUpDependencies, createCatchUp } from '../../../workers/member/catchUp.ts'
 import { decodeFrame, encodeFrame, type Frame, HEIGHTS_MAX } from '../../../workers/member/frame.ts'
 import { createEnvelope, createTestDir, signers, startTestMember, type TestMember } from './chronicle-of-tests.ts'
 import { createMemoryNetwork } from './memoryTransport.ts'
@@ -25,12 +24,7 @@ after(() => decider.kill())
 
 /** What one member of the committee sends while it catches up, and what it takes. */
 function createAsker(
-  over: {
-    store?: TestMember['store']
-    self?: Hex
-    height?: () => bigint
-    extensionsFor?: (height: bigint) => readonly Uint8Array[]
-  } = {},
+  over: Partial<Pick<CatchUpDependencies, 'store' | 'self' | 'height' | 'extensionsFor' | 'accept'>> = {},
 ) {
   const sent: Frame[] = []
   const accepted: string[] = []
@@ -44,8 +38,9 @@ function createAsker(
     height: over.height ?? (() => BigInt(accepted.length)),
     extensionsFor: over.extensionsFor ?? (() => []),
     send: (frame) => sent.push(frame),
-    accept: ({ record }) => {
-      if (record !== 'refused') accepted.push(record)
+    accept(decided, extensions) {
+      if (over.accept !== undefined) over.accept(decided, extensions)
+      else if (decided.record !== 'refused') accepted.push(decided.record)
     },
     drop: (reason) => dropped.push(reason),
   })
@@ -100,6 +95,39 @@ test('serve: a flood of asks is answered up to a bound of bytes, and great heigh
   pass(1_000)
   for (let height = 0n; height < 500n; height++) catchUp.serve({ kind: 'behind', height, peer: signers[0]! })
   assert.equal(sent.length, 4)
+})
+
+test('serve: the last height of an answer comes with the vote extensions for it, however many heights there are', () => {
+  const extensionsFor = (height: bigint) => [new TextEncoder().encode(`for ${height}`)]
+  const { catchUp, sent, pass } = createAsker({ height: () => HEIGHTS, extensionsFor })
+  for (const [height, last] of [
+    [5n, 5n + BigInt(HEIGHTS_MAX)],
+    [90n, HEIGHTS],
+  ] as const) {
+    catchUp.serve({ kind: 'behind', height, peer: signers[0]! })
+    const answer = sent.at(-1)
+    assert.ok(answer?.kind === 'decided')
+    assert.deepEqual(answer.extensions, extensionsFor(last))
+    pass(1_000)
+  }
+})
+
+test('receive: a height comes with the extensions of the proposal after it, the last with those of the answer', () => {
+  const taken: string[] = []
+  const text = (bytes: readonly Uint8Array[]): string => bytes.map((each) => new TextDecoder().decode(each)).join()
+  const bytes = (of: string): Uint8Array => new TextEncoder().encode(of)
+  const { catchUp } = createAsker({
+    accept: ({ record }, extensions) => taken.push(`${record}: ${text(extensions)}`),
+    height: () => BigInt(taken.length),
+  })
+  const heights = ['one', 'two', 'three'].map((record, index) => ({
+    record,
+    envelopes: [],
+    extensions: [bytes(`for ${index}`)],
+  }))
+  catchUp.receive({ kind: 'decided', first: 1n, heights, extensions: [bytes('for 3')] })
+  catchUp.stop()
+  assert.deepEqual(taken, ['one: for 1', 'two: for 2', 'three: for 3'])
 })
 
 const heights = (...records: string[]) => records.map((record) => ({ record, envelopes: [], extensions: [] }))

@@ -9,6 +9,7 @@ import {
   SequenceRefusedError,
   type VerifiedEnvelope,
 } from '../../protocol/wire/envelope.ts'
+import { decodeGovernanceCommand, isGovernanceCommand } from '../../protocol/wire/governance.ts'
 
 /**
  * Bytes of envelopes that a proposer takes: one of the largest, and far below what a batch may have. A height that is not
@@ -58,7 +59,7 @@ export type Pool<State> = {
   hasWork(state: ComponentState<State>): boolean
   /** Whether all that its submitter sent before it waits here, or is decided: nothing but decisions stands before it. */
   isReachable(envelope: VerifiedEnvelope, state: ComponentState<State>): boolean
-  /** Forgets what `state` has decided. */
+  /** Forgets what `state` has decided, and approvals of an epoch that ended without them. */
   prune(state: ComponentState<State>): void
   size(): PoolSize
 }
@@ -67,6 +68,7 @@ export type Pool<State> = {
 export function createPool<State>(machine: Machine<State>): Pool<State> {
   const bySubmitter = new Map<Hex, Map<bigint, VerifiedEnvelope>>()
   let sizeBytes = 0
+  let prunedEpoch: bigint | undefined
 
   const lastOf = (state: ComponentState<State>, submitter: Hex): bigint => state.sequences.get(submitter) ?? 0n
 
@@ -93,6 +95,14 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
     }
     if (share > POOL_SHARE_MAX_BYTES) throw new PoolFullError({ reason: 'this submitter’s share of it is full' })
     if (total > POOL_SIZE_MAX_BYTES) throw new PoolFullError({ reason: 'its memory is full' })
+  }
+
+  /** An approval that its epoch ended without: left here, every member would propose a height without work for it. */
+  function isOutlived({ commands }: Envelope, { epoch }: ComponentState<State>): boolean {
+    const [command] = commands
+    if (command === undefined || !isGovernanceCommand(command)) return false
+    const approved = decodeGovernanceCommand(command)
+    return (approved.kind === 'approveRotation' ? approved.newEpoch - 1n : approved.epoch) !== epoch
   }
 
   function screen({ submitter, sequence }: Envelope, state: ComponentState<State>): void {
@@ -183,9 +193,13 @@ export function createPool<State>(machine: Machine<State>): Pool<State> {
     },
 
     prune(state) {
+      const isNewEpoch = state.epoch !== prunedEpoch
+      prunedEpoch = state.epoch
       for (const [submitter, waiting] of bySubmitter) {
         const last = lastOf(state, submitter)
-        for (const sequence of waiting.keys()) if (sequence <= last) drop(submitter, sequence)
+        for (const [sequence, { envelope }] of waiting) {
+          if (sequence <= last || (isNewEpoch && isOutlived(envelope, state))) drop(submitter, sequence)
+        }
       }
     },
 

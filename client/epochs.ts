@@ -5,7 +5,7 @@ import {
   type VerifiedCommit,
   verifyCertificate,
 } from '../protocol/wire/certificate.ts'
-import { deriveCommitteeHash, type Member } from '../protocol/wire/committee.ts'
+import { type Committee, deriveCommitteeHash, hashCommittee, type Member } from '../protocol/wire/committee.ts'
 import type { RetirementMarker } from '../protocol/wire/next.ts'
 
 /** A committee, and the heights that are its to decide (spec §5.1). */
@@ -46,6 +46,14 @@ export const createEpochs = ({ component, members, committeeHash }: CreateEpochs
   committees: [createCommittee({ epoch: 0n, members, committeeHash, firstHeight: 1n })],
   retirement: null,
 })
+
+/** Epoch 0 of a component whose genesis committee is known as the chain knows it: without its members' note keys. */
+export const createEpochsOf = (component: Hex, committee: Committee): Epochs =>
+  createEpochs({
+    component,
+    members: committee.signers.map((signer) => ({ signer })),
+    committeeHash: hashCommittee(committee),
+  })
 
 /** `epochs` after the newest of them ended with `end`. */
 export function endEpoch(epochs: Epochs, end: VerifiedCommit, next: readonly Member[] | RetirementMarker): Epochs {

@@ -4,14 +4,12 @@ import type { Head } from '../chain/head.ts'
 import { readGenesis } from '../chain/readGenesis.ts'
 import { fromHex, type Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
-import { deriveComponentKey } from '../protocol/identity/component.ts'
 import { hashLeaf } from '../protocol/log/treeHash.ts'
 import { verifyInclusion } from '../protocol/log/verifyInclusion.ts'
 import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import type { Commit } from '../protocol/wire/commit.ts'
-import { hashCommittee } from '../protocol/wire/committee.ts'
 import type { RetirementMarker } from '../protocol/wire/next.ts'
-import { committeeOf, createEpochs, currentCommittee, type Epochs, verifyCommit } from './epochs.ts'
+import { committeeOf, createEpochsOf, currentCommittee, type Epochs, verifyCommit } from './epochs.ts'
 import { followEpochs } from './followEpochs.ts'
 import { type LogReader, NotInLogError } from './logReader.ts'
 
@@ -59,6 +57,7 @@ export type VerifiedEntry = {
  *    component's key names, each rotation is certified by the committee before it, and the last is the head's.
  *
  * @throws {ComponentUnknownError} nobody registered the component there.
+ * @throws {GenesisUnprovenError} the endpoint gives another registration than the component's.
  * @throws {NotAnchoredError} the entry is newer than the newest head.
  * @throws {NotVerifiedError} a proof or the certificate does not hold, or the log says other than the chain.
  * @throws {EpochUnprovenError} the log shows a rotation that does not hold.
@@ -93,12 +92,7 @@ async function readEpochs(
 ): Promise<Epochs> {
   const genesis = await readGenesis(chain, { address, component })
   if (genesis === undefined) throw new ComponentUnknownError({ component })
-  const { signers } = genesis.committee
-  const committeeHash = hashCommittee(genesis.committee)
-  if (deriveComponentKey({ componentId: genesis.componentId, committee: committeeHash }) !== component) {
-    throw new NotVerifiedError({ reason: 'the committee that the chain’s event names is not the component’s' })
-  }
-  const known = createEpochs({ component, members: signers.map((signer) => ({ signer })), committeeHash })
+  const known = createEpochsOf(component, genesis.committee)
   // What came after the head is nothing to this proof, except what a retired component's last word was.
   const upTo = head.retired ? head.epoch + 1n : head.epoch
   const epochs = await followEpochs({ logs: [log] }, known, { upTo })

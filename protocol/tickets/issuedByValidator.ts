@@ -1,23 +1,30 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { type Hex, toHex, type UniqueId } from '../bytes.ts'
-import { keccak256, sha256 } from '../hash.ts'
+import type { Hex, UniqueId } from '../bytes.ts'
 import { quorumOf } from '../wire/committee.ts'
 import { decodeBase64Url, decodeHeader, decodeJsonObject, JWS_SIZE_MAX, judgeClaims, malformed } from './jws.ts'
+import { isJwsSignedBy } from './jwsSignature.ts'
+import { issuerOf } from './ticketToken.ts'
 import { deriveValidatorSignature, TicketRefusedError, type TicketValidator } from './ticketValidator.ts'
 
 export type IssuedByRules = {
   /** The coalition's tickets root (spec §3). */
   ticketsRoot: UniqueId
-  /** The issuer's committee: addresses, strictly ascending. */
+  /** The issuer's genesis committee: addresses, strictly ascending. */
   signers: readonly Hex[]
+  /** Whom a ticket must be for: 32 bytes of lower-case hex, as protocol/tickets/audience.ts derives them. */
   audience: string
+  /** From a ticket's `notBefore` to its `notAfter`: a token that was signed cannot be called back before it ends. */
   lifetimeMaxMs: number
   /** How far our clock may be behind the issuer's. Default 60 s. */
   skewMs?: number
 }
 
-/** `iss` of tickets under a tickets root. */
-export const issuerOf = (ticketsRoot: UniqueId): string => `coalition:tickets:${ticketsRoot}`
+export type IssuedByDependencies = {
+  /**
+   * The issuer's committee as it is now, where the caller follows its rotations: signatures of members that were replaced no
+   * longer count. @default the genesis committee, for as long as the issuer has not rotated
+   */
+  currentSigners?: (() => readonly Hex[]) | undefined
+}
 
 const textEncoder = new TextEncoder()
 
@@ -25,14 +32,24 @@ const textEncoder = new TextEncoder()
  * A validator of tickets under a coalition's tickets root, as JWS JSON with the signatures of a quorum of the issuer's members
  * (RFC 7515 §7.2.1; ES256K, RFC 8812): `kid` is the member's address. No single key speaks for an issuer (spec §10).
  */
-export function createIssuedByValidator(rules: IssuedByRules): TicketValidator<'issued-by'> {
-  const { ticketsRoot, signers, audience, lifetimeMaxMs, skewMs = 60_000 } = rules
-  const members: ReadonlySet<string> = new Set(signers)
-  const quorum = quorumOf(signers.length)
+export function createIssuedByValidator(
+  rules: IssuedByRules,
+  { currentSigners }: IssuedByDependencies = {},
+): TicketValidator<'issued-by'> {
+  const { ticketsRoot, signers: genesisSigners, audience, lifetimeMaxMs, skewMs = 60_000 } = rules
   return {
     class: 'issued-by',
-    signature: deriveValidatorSignature('issued-by', { ticketsRoot, signers, audience, lifetimeMaxMs, skewMs }),
+    signature: deriveValidatorSignature('issued-by', {
+      ticketsRoot,
+      signers: genesisSigners,
+      audience,
+      lifetimeMaxMs,
+      skewMs,
+    }),
     validate({ jws }, peer, nowMs) {
+      const signers = currentSigners?.() ?? genesisSigners
+      const members: ReadonlySet<string> = new Set(signers)
+      const quorum = quorumOf(signers.length)
       if (jws.length > JWS_SIZE_MAX) throw malformed('of a sane size')
       const { payload, signatures } = decodeJsonObject(textEncoder.encode(jws))
       if (typeof payload !== 'string' || !Array.isArray(signatures) || signatures.length > signers.length) {
@@ -50,8 +67,8 @@ export function createIssuedByValidator(rules: IssuedByRules): TicketValidator<'
         const { protected: header, signature } = entry as Record<string, unknown>
         const { kid } = decodeHeader(header, ['ES256K'])
         if (typeof kid !== 'string' || !members.has(kid)) continue
-        const digest = sha256(textEncoder.encode(`${header}.${payload}`))
-        if (isSignedBy(kid as Hex, digest, decodeBase64Url(signature))) signed.add(kid)
+        const signed64 = decodeBase64Url(signature)
+        if (isJwsSignedBy(kid as Hex, { header: header as string, payload, signature: signed64 })) signed.add(kid)
       }
       if (signed.size < quorum) {
         throw new TicketRefusedError(
@@ -62,19 +79,4 @@ export function createIssuedByValidator(rules: IssuedByRules): TicketValidator<'
       return endsAtMs
     },
   }
-}
-
-/** ES256K does not say which of two keys signed; either may be the address's. */
-function isSignedBy(address: Hex, digest: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.length !== 64) return false
-  return [0, 1].some((recovery) => {
-    try {
-      const point = secp256k1.Signature.fromBytes(signature, 'compact')
-        .addRecoveryBit(recovery)
-        .recoverPublicKey(digest)
-      return toHex(keccak256(point.toBytes(false).subarray(1)).subarray(12)) === address
-    } catch {
-      return false
-    }
-  })
 }

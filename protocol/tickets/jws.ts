@@ -1,3 +1,4 @@
+import { encodeBase64 } from '../log/base64.ts'
 import { TicketRefusedError } from './ticketValidator.ts'
 
 /** A token is a few hundred bytes; one with 256 signatures is 60 KB. */
@@ -17,6 +18,10 @@ export function decodeBase64Url(text: unknown): Uint8Array {
   if ((spare === 2 && (last & 15) !== 0) || (spare === 3 && (last & 3) !== 0)) throw malformed('base64url')
   return bytes
 }
+
+/** The exact inverse of `decodeBase64Url`. */
+export const encodeBase64Url = (bytes: Uint8Array): string =>
+  encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 
 export function decodeJsonObject(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown

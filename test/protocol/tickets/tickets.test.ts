@@ -6,9 +6,10 @@ import { deriveBindingReportData } from '../../../protocol/attestation/binding.t
 import { createQuoteVerifier } from '../../../protocol/attestation/verifyQuote.ts'
 import { fromHex, type Hex, toHex } from '../../../protocol/bytes.ts'
 import { sha256 } from '../../../protocol/hash.ts'
-import { createIssuedByValidator, issuerOf } from '../../../protocol/tickets/issuedByValidator.ts'
+import { createIssuedByValidator } from '../../../protocol/tickets/issuedByValidator.ts'
 import { createJwtValidator, type JwtRules } from '../../../protocol/tickets/jwtValidator.ts'
 import { createTdxValidator } from '../../../protocol/tickets/tdxValidator.ts'
+import { issuerOf } from '../../../protocol/tickets/ticketToken.ts'
 import { deriveValidatorsSignature, validateTickets } from '../../../protocol/tickets/ticketValidator.ts'
 import { deriveSignerAddress } from '../../../protocol/wire/signature.ts'
 import { createWorld, NOW_MS } from '../attestation/factory/world.ts'
@@ -123,6 +124,22 @@ test('createIssuedByValidator: accepts a ticket that a quorum of the issuer’s 
     issuedBy.validate({ class: 'issued-by', jws: createIssued(members.slice(1)) }, peer, nowMs),
     claims.exp * 1_000,
   )
+})
+
+test('createIssuedByValidator: counts the members that are the committee now, and its signature stays', () => {
+  const rules = {
+    ticketsRoot,
+    signers: members.map(({ signer }) => signer),
+    audience: 'superchain',
+    lifetimeMaxMs: 3_600_000,
+  }
+  let current = rules.signers
+  const following = createIssuedByValidator(rules, { currentSigners: () => current })
+  assert.equal(following.signature, issuedBy.signature)
+  const jws = createIssued(members.slice(0, 3))
+  assert.equal(following.validate({ class: 'issued-by', jws }, peer, nowMs), claims.exp * 1_000)
+  current = [...rules.signers.slice(1), `0x${'ff'.repeat(20)}`]
+  assert.throws(() => following.validate({ class: 'issued-by', jws }, peer, nowMs), { code: 'TICKET_QUORUM_MISSING' })
 })
 
 for (const [what, jws, code] of [

@@ -41,7 +41,8 @@ export type Body = {
   machineVersion: number
 }
 
-const COMMIT_TYPE =
+/** `encodeType` of a commit (EIP-712). */
+export const COMMIT_TYPE =
   'Commit(bytes32 component,uint64 epoch,uint64 height,bytes32 body,uint64 logSize,bytes32 logRoot,bytes32 state,uint64 timestampMs,bool anchor,bytes32 next)'
 
 export const COMMIT_TYPEHASH: Hex = deriveTypehash(COMMIT_TYPE)

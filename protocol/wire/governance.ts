@@ -185,7 +185,8 @@ function decodeExactly<T>(
   }
 }
 
-function assertReason(reason: string): void {
+/** @throws {InvalidGovernanceError} the reason of a retirement is longer than the registry takes it. */
+export function assertReason(reason: string): void {
   const { length } = new TextEncoder().encode(reason)
   if (length > RETIREMENT_REASON_SIZE_MAX_BYTES) {
     throw new InvalidGovernanceError({ reason: `its reason has ${length} bytes` })

@@ -2,6 +2,7 @@ import { encodeFunctionData, parseEventLogs, type TransactionReceipt } from 'vie
 import { type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { deriveDetails, type Member } from '../protocol/wire/committee.ts'
+import type { StateItem } from '../protocol/wire/stateTree.ts'
 import { type Chain, RpcRefusedError } from './connectChain.ts'
 import type { Sender } from './createSender.ts'
 import { hasCode } from './deployRegistry.ts'
@@ -61,6 +62,18 @@ export type Inclusion = {
   proof: readonly Uint8Array[]
 }
 
+/** What shows that an item is in a component's state. */
+export type StateItemProof = {
+  component: Hex
+  /** The newest head. */
+  head: Head
+  item: StateItem
+  /** From the item's sibling upward, at most 64. */
+  proof: readonly Hex[]
+  /** The greatest accepted age of the head. */
+  maxAgeMs: bigint
+}
+
 /** Typed reads and writes of one component registry (contracts/interfaces/IComponentRegistry.sol). */
 export type ComponentRegistry = {
   readonly chain: Chain
@@ -80,6 +93,8 @@ export type ComponentRegistry = {
   isInWindow(parameters: { component: Hex; head: Head }): Promise<boolean>
   /** Asks the contract. @throws {RegistryRefusedError} the leaf is not in the log, or the head not in the window. */
   verifyInclusion(parameters: Inclusion): Promise<void>
+  /** Asks the contract. @throws {RegistryRefusedError} the item is not in the state, or the head is not the newest or too old. */
+  verifyStateItem(parameters: StateItemProof): Promise<void>
 }
 
 export type Registration = { component: Hex; txHash: Hex; gasUsed: bigint }
@@ -139,6 +154,11 @@ export async function openComponentRegistry(
       callRegistry(chain, async () => {
         const args = [component, head, index, toHex(leaf), proof.map(toHex)] as const
         await client.readContract({ ...contract, functionName: 'verifyInclusion', args })
+      }),
+    verifyStateItem: ({ component, head, item, proof, maxAgeMs }) =>
+      callRegistry(chain, async () => {
+        const args = [component, head, item, [...proof], maxAgeMs] as const
+        await client.readContract({ ...contract, functionName: 'verifyStateItem', args })
       }),
   }
 

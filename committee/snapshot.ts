@@ -2,14 +2,17 @@ import { decodeAbiParameters, encodeAbiParameters, parseAbiParameters } from 'vi
 import { fromHex, type Hex, isEqualBytes, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { assertCompactRange } from '../protocol/log/compactRange.ts'
+import { rootOfRange } from '../protocol/log/treeRoot.ts'
 import type { Machine } from '../protocol/machine.ts'
+import { type Commit, deriveCommitDigest, ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import {
   decodeCommitteeRotated,
   decodeRetirementMarker,
   encodeCommitteeRotated,
   encodeRetirementMarker,
 } from '../protocol/wire/governance.ts'
-import type { ComponentState } from './execution.ts'
+import { deriveStateRoot } from '../protocol/wire/stateTree.ts'
+import { type ComponentState, listStateItems } from './execution.ts'
 import { createGovernance } from './governance.ts'
 
 const FIELDS = parseAbiParameters(
@@ -91,6 +94,25 @@ export function decodeSnapshot<State>(machine: Machine<State>, bytes: Uint8Array
     throw new SnapshotRefusedError({ reason: 'its encoding is not canonical' })
   }
   return state
+}
+
+/** The first part of a state that is not as `commit` left it; together they are all that the next height follows from. */
+export function findStateDifference<State>(
+  machine: Machine<State>,
+  { state, commit }: { state: ComponentState<State>; commit: Commit },
+): string | undefined {
+  const { component, epoch, governance, log } = state
+  const isRotation = commit.next !== ZERO_BYTES32 && governance.retirement === null
+  const expected = {
+    component: [component, commit.component],
+    epoch: [epoch, isRotation ? commit.epoch + 1n : commit.epoch],
+    parent: [state.parent, deriveCommitDigest(commit)],
+    time: [state.timestampMs, commit.timestampMs],
+    'log size': [log.size, commit.logSize],
+    'log root': [toHex(rootOfRange(log)), commit.logRoot],
+    'state root': [deriveStateRoot(listStateItems(machine, state)), commit.state],
+  }
+  return Object.entries(expected).find(([, [found, committed]]) => found !== committed)?.[0]
 }
 
 const toAddress = (address: Hex): Hex => address.toLowerCase() as Hex

@@ -20,7 +20,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   confluences: ['protocol'],
   committee: ['protocol'],
   chain: ['protocol'],
-  client: ['protocol', 'chain', 'workers/queues.ts'],
+  // Who proves an item of a state builds the state again, as a member does: from its machine and its snapshot.
+  client: ['protocol', 'chain', 'modules', 'committee/execution.ts', 'committee/snapshot.ts', 'workers/queues.ts'],
   workers: ['protocol', 'modules', 'confluences', 'committee', 'chain', 'client'],
   cli: ['protocol', 'chain', 'client', 'workers/queues.ts', 'package.json'],
 }

@@ -1,6 +1,5 @@
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
-import { keccak256 } from '../../protocol/hash.ts'
 import type { Command, Machine } from '../../protocol/machine.ts'
 import { type AtlasCommand, decodeAtlasCommand } from '../../protocol/wire/atlasCommand.ts'
 import {
@@ -16,10 +15,10 @@ import {
   decodeAtlasParameters,
   type ListedCitizen,
 } from '../../protocol/wire/atlasParameters.ts'
+import { type CitizenSeat, toCardItem, toCitizenItem } from '../../protocol/wire/atlasState.ts'
 import { isSignedBy } from '../../protocol/wire/certificate.ts'
 import {
   CardForgedError,
-  CITIZEN_CARD_TYPEHASH,
   decodeCard,
   deriveKeyChangeDigest,
   deriveWithdrawalDigest,
@@ -42,11 +41,7 @@ import { decodeAtlasSnapshot, encodeAtlasSnapshot } from './snapshot.ts'
 export type PublishedCard = { readonly bytes: Uint8Array; readonly hash: Hex }
 
 /** A citizen that is listed, or was: its key and sequence outlive its seat, or leaving and coming back would reset them. */
-export type Citizen = {
-  readonly cardSigner: Hex
-  readonly isListed: boolean
-  /** Of the last thing that the citizen signed for this Atlas; 0 before the first. */
-  readonly sequence: bigint
+export type Citizen = CitizenSeat & {
   /** Undefined where it has none published. */
   readonly card: PublishedCard | undefined
 }
@@ -97,7 +92,7 @@ export class CardElsewhereError extends CoalitionError {
 export class NoCardError extends CoalitionError {
   constructor({ citizen }: { citizen: Hex }) {
     super('NO_CARD', `${citizen} has no card published here.`, {
-      fix: 'There is nothing to withdraw.',
+      fix: 'There is nothing to withdraw or to update: publish one first.',
       kind: 'refused',
     })
   }
@@ -122,7 +117,6 @@ export class CitizensFullError extends CoalitionError {
 }
 
 const SUBMITTER_TYPEHASH = deriveTypehash('AtlasSubmitter(address submitter,bool isAuthorised)')
-const CITIZEN_TYPEHASH = deriveTypehash('Citizen(address cardSigner,bool isListed,uint64 sequence)')
 
 /** The Atlas: one card for each citizen that wants one, signed by the citizen, provable under the state root (spec §10). */
 export const atlas: Machine<AtlasState> = {
@@ -166,10 +160,10 @@ export const atlas: Machine<AtlasState> = {
   dueAtMs: ({ parameters, anchoring }) => anchorDueAtMs(anchoring, parameters),
 
   items: ({ parameters, anchoring, citizens }) => [
-    ...parameters.submitters.map((submitter) => item(SUBMITTER_TYPEHASH, submitter, 1n)),
+    ...parameters.submitters.map(toSubmitterItem),
     ...listAnchoringItems(anchoring, parameters),
-    ...[...citizens].flatMap(([citizen, { cardSigner, isListed, sequence, card }]) => [
-      item(CITIZEN_TYPEHASH, citizen, toHex(keccak256(packWords([cardSigner, isListed, sequence])))),
+    ...[...citizens].flatMap(([citizen, { card, ...seat }]) => [
+      toCitizenItem(citizen, seat),
       ...(card === undefined ? [] : [toCardItem(citizen, card.hash)]),
     ]),
   ],
@@ -180,9 +174,6 @@ export const atlas: Machine<AtlasState> = {
 
 /** @throws {CardMalformedError} the bytes are no card. */
 export const toPublishedCard = (bytes: Uint8Array): PublishedCard => ({ bytes, hash: hashCard(decodeCard(bytes)) })
-
-/** The state item that proves a citizen's card: the card's EIP-712 hash under its stable id. */
-export const toCardItem = (citizen: Hex, cardHash: Hex): StateItem => item(CITIZEN_CARD_TYPEHASH, citizen, cardHash)
 
 type SignedCommand = Extract<AtlasCommand, { kind: 'publish' | 'withdraw' | 'changeKey' }>
 
@@ -267,8 +258,8 @@ function applyList(state: AtlasState, list: readonly ListedCitizen[]): Changed {
   return { citizens, events }
 }
 
-const item = (typehash: Hex, key: Hex, value: Hex | bigint): StateItem => ({
-  typehash,
-  key: toHex(packWords([key])),
-  value: toHex(packWords([value])),
+const toSubmitterItem = (submitter: Hex): StateItem => ({
+  typehash: SUBMITTER_TYPEHASH,
+  key: toHex(packWords([submitter])),
+  value: toHex(packWords([1n])),
 })

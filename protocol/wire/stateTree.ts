@@ -26,17 +26,33 @@ export function deriveStateRoot(items: readonly StateItem[]): Hex {
   return items.length === 0 ? EMPTY_ROOT : toHex(buildTree(items.map(hashStateItem))[0]!)
 }
 
-/** Siblings from the item's leaf up to the root, for `MerkleProof.verify`. @throws {RangeError} no such item. */
-export function proveStateItem(items: readonly StateItem[], item: StateItem): Hex[] {
-  const leaves = items.map(hashStateItem)
-  const tree = buildTree(leaves)
-  const wanted = hashStateItem(item)
-  let index = tree.findIndex((node, position) => position >= leaves.length - 1 && toHex(node) === wanted)
-  if (index < 0) throw new RangeError('the state holds no such item')
-  const proof: Hex[] = []
-  for (; index > 0; index = (index - 1) >> 1) proof.push(toHex(tree[index % 2 === 0 ? index - 1 : index + 1]!))
-  return proof
+/** Proves items of one state, whose tree is built once. */
+export type StateProver = {
+  readonly root: Hex
+  /** Siblings from the item's leaf up to the root, for `MerkleProof.verify`. @throws {RangeError} no such item. */
+  prove(item: StateItem): Hex[]
 }
+
+export function createStateProver(items: readonly StateItem[]): StateProver {
+  const tree = buildTree(items.map(hashStateItem))
+  const indexOf = new Map(
+    tree.slice(Math.max(0, items.length - 1)).map((leaf, at) => [toHex(leaf), items.length - 1 + at]),
+  )
+  return {
+    root: items.length === 0 ? EMPTY_ROOT : toHex(tree[0]!),
+    prove(item) {
+      let index = indexOf.get(hashStateItem(item))
+      if (index === undefined) throw new RangeError('the state holds no such item')
+      const proof: Hex[] = []
+      for (; index > 0; index = (index - 1) >> 1) proof.push(toHex(tree[index % 2 === 0 ? index - 1 : index + 1]!))
+      return proof
+    },
+  }
+}
+
+/** One proof; for several of the same state see `createStateProver`. @throws {RangeError} no such item. */
+export const proveStateItem = (items: readonly StateItem[], item: StateItem): Hex[] =>
+  createStateProver(items).prove(item)
 
 /** Whether `proof` leads from `item` to `root`. */
 export function isStateItemUnder(root: Hex, { item, proof }: { item: StateItem; proof: readonly Hex[] }): boolean {
@@ -48,7 +64,7 @@ export function isStateItemUnder(root: Hex, { item, proof }: { item: StateItem; 
 /** A complete binary tree in one array, root first; the sorted leaves fill the end from right to left. */
 function buildTree(leaves: readonly Hex[]): Uint8Array[] {
   const sorted = [...leaves].sort().map(fromHex)
-  const tree: Uint8Array[] = new Array(2 * sorted.length - 1)
+  const tree: Uint8Array[] = new Array(Math.max(0, 2 * sorted.length - 1))
   sorted.forEach((leaf, position) => {
     tree[tree.length - 1 - position] = leaf
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hashTypedData } from 'viem'
-import { type AtlasState, atlas, toCardItem } from '../../modules/atlas/machine.ts'
+import { type AtlasState, atlas } from '../../modules/atlas/machine.ts'
 import { fromHex, type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { type AtlasCommand, decodeAtlasCommand, encodeAtlasCommand } from '../../protocol/wire/atlasCommand.ts'
@@ -18,6 +18,7 @@ import {
   encodeAtlasParameters,
   type ListedCitizen,
 } from '../../protocol/wire/atlasParameters.ts'
+import { toCardItem } from '../../protocol/wire/atlasState.ts'
 import {
   CARD_ENDPOINTS_MAX,
   type CitizenCard,

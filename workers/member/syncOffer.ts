@@ -1,12 +1,10 @@
 import type { LogReader } from '../../client/logReader.ts'
-import { type ComponentState, listStateItems } from '../../committee/execution.ts'
-import { decodeSnapshot } from '../../committee/snapshot.ts'
-import { type Hex, toHex } from '../../protocol/bytes.ts'
-import { rootOfRange } from '../../protocol/log/treeRoot.ts'
+import type { ComponentState } from '../../committee/execution.ts'
+import { decodeSnapshot, findStateDifference } from '../../committee/snapshot.ts'
+import type { Hex } from '../../protocol/bytes.ts'
 import type { Machine } from '../../protocol/machine.ts'
-import { type Commit, deriveCommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
+import { deriveCommitDigest, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import type { CommitRecord } from '../../protocol/wire/commitRecord.ts'
-import { deriveStateRoot } from '../../protocol/wire/stateTree.ts'
 import { SnapshotUnprovenError } from './syncErrors.ts'
 import type { Pace } from './syncPace.ts'
 import { followDown, type Trust } from './syncTrust.ts'
@@ -42,7 +40,7 @@ export async function readOffer<State>(
   }
   if (commit.component !== component) refuse(`it is of component ${commit.component}`)
   if (body.machineVersion !== machine.version) refuse(`it is of machine version ${body.machineVersion}`)
-  const difference = findDifference(machine, { state, commit })
+  const difference = findStateDifference(machine, { state, commit })
   if (difference !== undefined) refuse(`its ${difference} is not that of the commit at its height`)
   const digest = deriveCommitDigest(commit)
   const { height } = commit
@@ -64,23 +62,4 @@ function decode<State>(
     // A stranger's bytes: whatever a decoder makes of them, they are no state.
     throw new SnapshotUnprovenError({ url, reason: 'it is no state of this component’s machine', cause })
   }
-}
-
-/** The first part of a state that is not as `commit` left it; together they are all that the next height follows from. */
-function findDifference<State>(
-  machine: Machine<State>,
-  { state, commit }: { state: ComponentState<State>; commit: Commit },
-): string | undefined {
-  const { component, epoch, governance, log } = state
-  const isRotation = commit.next !== ZERO_BYTES32 && governance.retirement === null
-  const expected = {
-    component: [component, commit.component],
-    epoch: [epoch, isRotation ? commit.epoch + 1n : commit.epoch],
-    parent: [state.parent, deriveCommitDigest(commit)],
-    time: [state.timestampMs, commit.timestampMs],
-    'log size': [log.size, commit.logSize],
-    'log root': [toHex(rootOfRange(log)), commit.logRoot],
-    'state root': [deriveStateRoot(listStateItems(machine, state)), commit.state],
-  }
-  return Object.entries(expected).find(([, [found, committed]]) => found !== committed)?.[0]
 }

@@ -1,6 +1,7 @@
 import { assertHex, type Hex, toHex, type UniqueId } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
 import { keccak256 } from '../hash.ts'
+import { type AdmissionRule, assertAdmissionRules, deriveRulesSignature } from '../tickets/admissionRules.ts'
 import { ZERO_BYTES32 } from '../wire/commit.ts'
 import { assertMembers, deriveCommitteeHash, type Member } from '../wire/committee.ts'
 import { address, bytes, bytes32, encodeAbi, string, uint } from './abi.ts'
@@ -14,6 +15,8 @@ export type CommitteeEntry = {
   readonly members?: readonly Readonly<Member>[] | undefined
   /** Signature of the ticket validators (spec §8.3); left out where there are none. */
   readonly validators?: UniqueId | undefined
+  /** The rules that `validators` is the signature of: a peer must meet them all. */
+  readonly admission?: readonly AdmissionRule[] | undefined
 }
 
 /** A component entry (spec §3.2). */
@@ -37,6 +40,8 @@ export type Genesis = {
   readonly validators: UniqueId
   /** Undefined where the entry gives their hash alone. */
   readonly members: readonly Readonly<Member>[] | undefined
+  /** Undefined where the entry gives their signature alone, or nothing. */
+  readonly admission: readonly AdmissionRule[] | undefined
   readonly acl: UniqueId
 }
 
@@ -60,10 +65,10 @@ export class HashMismatchError extends CoalitionError {
  * @throws {InvalidHexError} a hash is ill-formed.
  * @throws {MissingHashError} neither a hash nor members.
  * @throws {HashMismatchError} both, and they disagree.
- * @throws whatever `deriveCommitteeHash` throws for the members.
+ * @throws whatever `deriveCommitteeHash` throws for the members, and `assertAdmissionRules` for the rules.
  */
 export function resolveGenesis(entry: CommitteeEntry, { field }: { field: string }): Genesis {
-  const { members, validators = ZERO_BYTES32 } = entry
+  const { members } = entry
   if (members !== undefined) assertMembers(members, { field: `${field}.members` })
   const committee = resolveHash({
     field: `${field}.committee`,
@@ -71,8 +76,14 @@ export function resolveGenesis(entry: CommitteeEntry, { field }: { field: string
     derived: members && deriveCommitteeHash(members),
     source: 'members',
   })
-  assertHex(validators, { field: `${field}.validators`, sizeBytes: 32 })
-  return { committee, validators, members, acl: deriveAcl({ committee, validators }) }
+  const admission = entry.admission && assertAdmissionRules(entry.admission, { field: `${field}.admission` })
+  const validators = resolveHash({
+    field: `${field}.validators`,
+    given: entry.validators ?? (admission === undefined ? ZERO_BYTES32 : undefined),
+    derived: admission && deriveRulesSignature(admission),
+    source: 'the rules of admission',
+  })
+  return { committee, validators, members, admission, acl: deriveAcl({ committee, validators }) }
 }
 
 /** The hash that an entry gives, or that its parts give; both must agree where both are there (spec §3.2). */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type AdmissionRule, RULES_MAX } from '../tickets/admissionRules.ts'
 import { ADDRESSES_MAX } from '../wire/addressList.ts'
 import { CHAIN_ID_PATTERN } from './chainId.ts'
 import type { Home } from './component.ts'
@@ -22,6 +23,7 @@ export const LIST_LENGTH_MAX = 16_384
 const text = (description: string, pattern?: RegExp) =>
   z.string().meta(pattern === undefined ? { description } : { description, pattern: pattern.source })
 const hex = (sizeBytes: number, description: string) => text(description, new RegExp(`^0x[0-9a-f]{${2 * sizeBytes}}$`))
+const hexText = (description: string) => text(description, /^0x(?:[0-9a-f]{2})*$/)
 const list = <Item extends z.ZodType>(item: Item, description: string) =>
   z.array(item).max(LIST_LENGTH_MAX).meta({ description })
 const integer = (description: string, maximum: number) =>
@@ -35,6 +37,53 @@ const contentHash = hex(32, 'Digest of its own parameters.')
 
 const addressCount = { minItems: 1, maxItems: ADDRESSES_MAX }
 
+const lifetimeMaxMs = integer('The longest that a ticket may last, in milliseconds.', Number.MAX_SAFE_INTEGER)
+const skewMs = z
+  .number()
+  .meta({
+    description: 'How far a member’s clock may be behind the issuer’s, in milliseconds.',
+    type: 'integer',
+    minimum: 0,
+  })
+  .optional()
+
+const tdxRule = z.strictObject({
+  class: z.literal('tdx'),
+  policy: z
+    .record(z.string(), z.unknown())
+    .meta({ description: 'A policy of docs/integrators/attestation.md with measurements.' }),
+  lifetimeMaxMs: lifetimeMaxMs.optional(),
+} satisfies Shape<RuleOf<'tdx'>>)
+
+const jwtRule = z.strictObject({
+  class: z.literal('jwt'),
+  issuer: text('Who must have issued the token.'),
+  audience: text('Whom the token must be for.'),
+  keys: z
+    .array(
+      z.strictObject({
+        algorithm: z.enum(['ES256', 'EdDSA']),
+        publicKey: hexText('P-256 point, 65 bytes, or Ed25519 public key, 32 bytes.'),
+        kid: text('Where set, only tokens that name it are checked with this key.').optional(),
+      }),
+    )
+    .meta({ description: 'Keys of the issuer, one of which must have signed.', minItems: 1, maxItems: RULES_MAX }),
+  subject: text('Whom the token must name; peer is the address of who shows it.').optional(),
+  lifetimeMaxMs,
+  skewMs,
+} satisfies Shape<RuleOf<'jwt'>>)
+
+const issuedByRule = z.strictObject({
+  class: z.literal('issued-by'),
+  ticketsRoot: hex(32, 'A coalition’s tickets root.'),
+  signers: z
+    .array(hex(20, 'Address of a member of the issuer.'))
+    .meta({ description: 'In ascending order.', ...addressCount }),
+  audience: hex(32, 'Whom a ticket must be for.'),
+  lifetimeMaxMs,
+  skewMs,
+} satisfies Shape<RuleOf<'issued-by'>>)
+
 const committee = {
   committee: hex(32, 'Hash of the genesis committee.').optional(),
   members: z
@@ -47,6 +96,14 @@ const committee = {
     .meta({ description: 'The genesis committee spelled out, in ascending order of signer.', ...addressCount })
     .optional(),
   validators: hex(32, 'Signature of the ticket validators; absent where there are none.').optional(),
+  admission: z
+    .array(z.discriminatedUnion('class', [tdxRule, jwtRule, issuedByRule]))
+    .meta({
+      description: 'The ticket validators spelled out: a peer must meet every rule.',
+      minItems: 1,
+      maxItems: RULES_MAX,
+    })
+    .optional(),
 } satisfies Shape<TicketIssuerEntry, 'name'>
 
 const component = z.strictObject({ ...committee, contentHash })
@@ -121,6 +178,8 @@ export const toJsonSchema = (): Record<string, unknown> => ({
   ...z.toJSONSchema(configFileSchema, { target: 'draft-7' }),
   title: 'A coalition config',
 })
+
+type RuleOf<Class extends AdmissionRule['class']> = Extract<AdmissionRule, { class: Class }>
 
 /** Neither more keys than the type has nor fewer. */
 type Shape<Entry, Except extends keyof Entry = never> = Record<Exclude<keyof Entry, Except>, z.ZodType>

@@ -92,7 +92,12 @@ function toRefusal(issue: core.$ZodIssue, value: unknown): CoalitionError {
   }
   if (issue.code === 'too_big') return new ListTooLongError({ path, maximum: Number(issue.maximum) })
   if (valueAt(value, path) === undefined) return new MissingKeyError({ path })
-  const expected = issue.code === 'invalid_type' ? EXPECTED[issue.expected] : undefined
+  const expected =
+    issue.code === 'invalid_type'
+      ? EXPECTED[issue.expected]
+      : path.includes('admission')
+        ? `one of the words that docs/integrators/config.md lists`
+        : undefined
   return new WrongTypeError({ path, expected: expected ?? 'a number or a string' })
 }
 

@@ -4,6 +4,7 @@
  */
 
 export { CoalitionError } from '../errors.ts'
+export type { AdmissionRule, IssuedByRules, JwtKey, JwtRules, TdxRules } from '../tickets/admissionRules.ts'
 export { type ChronicleParameters, encodeChronicleParameters } from '../wire/chronicleParameters.ts'
 export { deriveCommitteeHash, type Member } from '../wire/committee.ts'
 export { type ChainId, toChainId } from './chainId.ts'

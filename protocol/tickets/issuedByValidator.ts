@@ -1,22 +1,10 @@
-import type { Hex, UniqueId } from '../bytes.ts'
+import type { Hex } from '../bytes.ts'
 import { quorumOf } from '../wire/committee.ts'
+import { deriveRuleSignature, type IssuedByRules, SKEW_MS } from './admissionRules.ts'
 import { decodeBase64Url, decodeHeader, decodeJsonObject, JWS_SIZE_MAX, judgeClaims, malformed } from './jws.ts'
 import { isJwsSignedBy } from './jwsSignature.ts'
 import { issuerOf } from './ticketToken.ts'
-import { deriveValidatorSignature, TicketRefusedError, type TicketValidator } from './ticketValidator.ts'
-
-export type IssuedByRules = {
-  /** The coalition's tickets root (spec §3). */
-  ticketsRoot: UniqueId
-  /** The issuer's genesis committee: addresses, strictly ascending. */
-  signers: readonly Hex[]
-  /** Whom a ticket must be for: 32 bytes of lower-case hex, as protocol/tickets/audience.ts derives them. */
-  audience: string
-  /** From a ticket's `notBefore` to its `notAfter`: a token that was signed cannot be called back before it ends. */
-  lifetimeMaxMs: number
-  /** How far our clock may be behind the issuer's. Default 60 s. */
-  skewMs?: number
-}
+import { TicketRefusedError, type TicketValidator } from './ticketValidator.ts'
 
 export type IssuedByDependencies = {
   /**
@@ -36,16 +24,10 @@ export function createIssuedByValidator(
   rules: IssuedByRules,
   { currentSigners }: IssuedByDependencies = {},
 ): TicketValidator<'issued-by'> {
-  const { ticketsRoot, signers: genesisSigners, audience, lifetimeMaxMs, skewMs = 60_000 } = rules
+  const { ticketsRoot, signers: genesisSigners, audience, lifetimeMaxMs, skewMs = SKEW_MS } = rules
   return {
     class: 'issued-by',
-    signature: deriveValidatorSignature('issued-by', {
-      ticketsRoot,
-      signers: genesisSigners,
-      audience,
-      lifetimeMaxMs,
-      skewMs,
-    }),
+    signature: deriveRuleSignature({ class: 'issued-by', ...rules }),
     validate({ jws }, peer, nowMs) {
       const signers = currentSigners?.() ?? genesisSigners
       const members: ReadonlySet<string> = new Set(signers)

@@ -1,19 +1,11 @@
-import { verifyBinding } from '../attestation/binding.ts'
+import { BINDING_LIFETIME_MAX_MS, verifyBinding } from '../attestation/binding.ts'
 import type { Collateral } from '../attestation/collateral.ts'
 import { inspectPlatform } from '../attestation/inspectQuote.ts'
-import { type AttestationPolicy, assertPolicy } from '../attestation/policy.ts'
+import { assertPolicy } from '../attestation/policy.ts'
 import type { QuoteVerifier } from '../attestation/verifyQuote.ts'
 import type { Hex, UniqueId } from '../bytes.ts'
-import { deriveValidatorSignature, TicketRefusedError, type TicketValidator } from './ticketValidator.ts'
-
-export type TdxRules = {
-  /** The component that peers bind to. */
-  componentId: UniqueId
-  /** Measurements are the baseline and its allowed variants. */
-  policy: AttestationPolicy
-  /** How long after its nonce a quote may bind. Default 24 h. */
-  lifetimeMaxMs?: number
-}
+import { deriveRuleSignature, type TdxRules } from './admissionRules.ts'
+import { TicketRefusedError, type TicketValidator } from './ticketValidator.ts'
 
 /**
  * A validator of TDX quotes (spec §8.1, §8.2): genuine, allowed by the policy, bound to the peer's signer, fresh.
@@ -27,13 +19,19 @@ export function createTdxValidator(
     collateralOf: (platform: { fmspc: Hex; ca: string }) => Collateral | undefined
     nonceTimeMs: (nonce: Hex) => number | undefined
   },
-  rules: TdxRules,
+  {
+    componentId,
+    ...rules
+  }: TdxRules & {
+    /** The component that peers bind to. */
+    componentId: UniqueId
+  },
 ): TicketValidator<'tdx'> {
-  const { componentId, policy, lifetimeMaxMs = 86_400_000 } = rules
+  const { policy, lifetimeMaxMs = BINDING_LIFETIME_MAX_MS } = rules
   assertPolicy(policy)
   return {
     class: 'tdx',
-    signature: deriveValidatorSignature('tdx', { componentId, policy, lifetimeMaxMs }),
+    signature: deriveRuleSignature({ class: 'tdx', ...rules }),
     validate({ quote, notAfterMs, nonce }, { signer }, nowMs) {
       const nonceTimeMs = deps.nonceTimeMs(nonce)
       if (nonceTimeMs === undefined)

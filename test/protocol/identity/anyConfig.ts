@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { type Hex, toHex } from '../../../protocol/bytes.ts'
 import type { CommitteeEntry } from '../../../protocol/identity/component.ts'
 import type { CoalitionFile } from '../../../protocol/identity/configFile.ts'
+import type { AdmissionRule } from '../../../protocol/tickets/admissionRules.ts'
 
 /** Random config files that keep every rule of spec §3. */
 
@@ -31,10 +32,38 @@ const anyMembers = fc
       .sort((a, b) => (a.signer < b.signer ? -1 : 1)),
   )
 
+const anyText = fc.string({ minLength: 1, maxLength: 20 })
+const anyLifetimeMs = fc.integer({ min: 1, max: 86_400_000 })
+const anyRule: fc.Arbitrary<AdmissionRule> = fc.oneof(
+  fc.record({
+    class: fc.constant('jwt' as const),
+    issuer: anyText,
+    audience: anyText,
+    keys: fc.array(fc.record({ algorithm: fc.constant('EdDSA' as const), publicKey: any32 }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    lifetimeMaxMs: anyLifetimeMs,
+  }),
+  fc.record({
+    class: fc.constant('issued-by' as const),
+    ticketsRoot: any32,
+    signers: fc.tuple(anyAddress),
+    audience: any32,
+    lifetimeMaxMs: anyLifetimeMs,
+    skewMs: fc.integer({ min: 0, max: 3_600_000 }),
+  }),
+)
+const anyTdxRule: fc.Arbitrary<AdmissionRule> = fc.record({
+  class: fc.constant('tdx' as const),
+  policy: fc.record({ measurements: fc.tuple(fc.record({ mrConfigId: anyBytes(48) })) }),
+})
+const anyAdmission = fc.tuple(fc.array(anyRule, { maxLength: 2 }), anyTdxRule).map(([rules, tdx]) => [...rules, tdx])
+
 const anyCommittee: fc.Arbitrary<CommitteeEntry> = fc
   .tuple(
     fc.oneof(fc.record({ committee: any32 }), fc.record({ members: anyMembers })),
-    fc.record({ validators: any32 }, { requiredKeys: [] }),
+    fc.oneof(fc.record({ validators: any32 }, { requiredKeys: [] }), fc.record({ admission: anyAdmission })),
   )
   .map(([committee, validators]) => ({ ...committee, ...validators }))
 

@@ -42,7 +42,29 @@ function contentHash({ contentHash, parameters }: Json, home: Json): string {
   return id('content', ['uint64', 'address', 'bytes'], [home.chainId, home.registry, encoded])
 }
 
-const acl = (entry: Json): string => id('acl', ['bytes32', 'bytes32'], [committeeHash(entry), entry.validators ?? ZERO])
+/** Keys in order at every depth; the defaults that a rule of each class has are part of what is hashed. */
+const canonical = (value: Json): Json =>
+  Array.isArray(value)
+    ? value.map(canonical)
+    : typeof value === 'object'
+      ? Object.fromEntries(
+          Object.keys(value)
+            .sort()
+            .map((name) => [name, canonical(value[name])]),
+        )
+      : value
+
+function ruleSignature({ class: name, ...rule }: Json): string {
+  const defaults = name === 'tdx' ? { lifetimeMaxMs: 24 * 3_600_000 } : { skewMs: 60_000 }
+  return id('ticket-validator', ['string', 'string'], [name, JSON.stringify(canonical({ ...defaults, ...rule }))])
+}
+
+const validators = (entry: Json): string =>
+  entry.admission === undefined
+    ? (entry.validators ?? ZERO)
+    : id('ticket-validators', ['bytes32[]'], [entry.admission.map(ruleSignature).sort()])
+
+const acl = (entry: Json): string => id('acl', ['bytes32', 'bytes32'], [committeeHash(entry), validators(entry)])
 
 const key = (componentId: string, entry: Json): string =>
   keccak256(abi.encode(['bytes32', 'bytes32'], [componentId, committeeHash(entry)]))

@@ -34,14 +34,32 @@ export async function locateStatements(
   const command = decodeChronicleCommand(envelope.commands[index] ?? new Uint8Array(0))
   if (command.kind !== 'recordStatement') throw new EntryNotFoundError({ size: commit.logSize })
   const wanted = encodeOperatorStatement({ submitter, sequence, index, statement: command.statement })
+  const { index: firstIndex } = await locateEntry(
+    { log },
+    { commit, isWanted: (entry) => Buffer.compare(entry, wanted) === 0 },
+  )
+  return { firstIndex }
+}
+
+/**
+ * Finds the first entry of a commit that is wanted, and proves it under the commit's own root.
+ *
+ * @param parameters.commit a certified commit.
+ * @throws {EntryNotFoundError} the log served has none among the commit's.
+ * @throws what the log reader throws, and `verifyInclusion`.
+ */
+export async function locateEntry(
+  { log }: { log: LogReader },
+  { commit, isWanted }: { commit: Commit; isWanted: (entry: Uint8Array) => boolean },
+): Promise<{ index: bigint; entry: Uint8Array }> {
   const size = commit.logSize
   const start = await readSizeBefore(log, commit)
-  for (let position = start; position < size; position++) {
-    const entry = await log.readEntry({ index: position, size })
-    if (Buffer.compare(entry, wanted) !== 0) continue
-    const proof = await log.proveInclusion({ index: position, size })
-    verifyInclusion({ index: position, size, root: fromHex(commit.logRoot), leafHash: hashLeaf(entry), proof })
-    return { firstIndex: position }
+  for (let index = start; index < size; index++) {
+    const entry = await log.readEntry({ index, size })
+    if (!isWanted(entry)) continue
+    const proof = await log.proveInclusion({ index, size })
+    verifyInclusion({ index, size, root: fromHex(commit.logRoot), leafHash: hashLeaf(entry), proof })
+    return { index, entry }
   }
   throw new EntryNotFoundError({ size })
 }

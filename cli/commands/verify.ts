@@ -8,6 +8,7 @@ import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { decodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
+import { describeEntry, type PrintedEntry, toPrintedEntry } from '../entryText.ts'
 import { print, say, toJsonText } from '../output.ts'
 
 type VerifyOptions = { log: string; rpc: string; config?: string; json?: boolean }
@@ -25,6 +26,8 @@ export type Verified = {
   retirement: { successor: Hex; reason: string } | null
   entry: Hex
   statement: { submitter: Hex; sequence: string; index: number; text: string } | null
+  /** What the entry says, where it is one of a Chronicle's. */
+  decoded: PrintedEntry | null
 }
 
 export const verifyCommand = (): Command =>
@@ -86,6 +89,7 @@ async function verify(index: bigint, { log: logUrl, rpc, config, json }: VerifyO
             index: statement.index,
             text: new TextDecoder().decode(statement.statement),
           },
+    decoded: toPrintedEntry(entry),
   }
   print(result, { json, text: describeVerified })
 }
@@ -97,7 +101,7 @@ export const describeVerified = ({
   head,
   certificate,
   retirement,
-  statement,
+  decoded,
   chainId,
   registry,
 }: Verified): string =>
@@ -109,7 +113,7 @@ export const describeVerified = ({
     ...(retirement === null
       ? []
       : [`retired   its successor: ${retirement.successor}; reason: ${toJsonText(retirement.reason)}`]),
-    ...(statement === null ? [] : [`${statement.submitter} stated: ${toJsonText(statement.text)}`]),
+    ...(decoded === null ? [] : [describeEntry(decoded)]),
   ].join('\n')
 
 /** The component that a log says it is of: the first line of its checkpoint (spec §6). A claim, and named as one. */

@@ -38,6 +38,7 @@ test('coalition verify: prints a statement as one line, which can forge no other
     retirement: null,
     entry: '0x',
     statement: { submitter: zero, sequence: '1', index: 0, text: FORGED },
+    decoded: { kind: 'operatorStatement', submitter: zero, sequence: 1n, index: 0, text: FORGED },
   })
   const line = text.split('\n').at(-1)!
   assert.match(line, /^0x0+ stated: "so[ -~é]+"$/)

@@ -51,6 +51,10 @@ export const anchorQueueName = ({ component }: { component: Hex }): string => `c
 export const protocolStreamName = ({ component }: { component: Hex }): string =>
   `coalition:protocol:${component.slice(2)}`
 
+/** The stream on which they show each other what they sign of their log. */
+export const checkpointStreamName = ({ component }: { component: Hex }): string =>
+  `coalition:checkpoints:${component.slice(2)}`
+
 /** A job of a command queue: one encoded SignedEnvelope, in base64: two thirds of what hex would be. */
 export type CommandJob = { envelope: string }
 

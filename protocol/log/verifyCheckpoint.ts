@@ -31,7 +31,7 @@ export class CheckpointSignaturesError extends CoalitionError {
       'CHECKPOINT_SIGNATURES',
       `${count} key(s) of the log have signed the checkpoint; ${countMin} are asked for.`,
       {
-        fix: 'Join the signature lines of more members’ checkpoints of this size, or ask for fewer.',
+        fix: 'Ask again when more members are at work, join the lines of other members’ checkpoints of this size, or ask for fewer.',
         kind: 'refused',
       },
     )
@@ -52,7 +52,7 @@ export type VerifyCheckpointParameters = {
 /**
  * Verifies a checkpoint's signatures and origin (spec §6; C2SP tlog-checkpoint).
  *
- * A member's signature is its word alone. What binds a committee is a certificate or an anchored head: compare
+ * A member's signature is its word alone. What binds a committee is a quorum's, a certificate or an anchored head: compare
  * size and root with one, or prove consistency with it, before relying on more than `signaturesMin` members' honesty.
  *
  * @throws {MalformedNoteError} the bytes are not a signed note.

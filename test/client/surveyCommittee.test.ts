@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Head } from '../../chain/head.ts'
-import { unlockKey } from '../../client/keystore.ts'
+import { type UnlockedKey, unlockKey } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { decodeMemberStatus, encodeMemberStatus, MalformedStatusError } from '../../client/memberStatus.ts'
 import type { Chronicle } from '../../client/readChronicle.ts'
 import { type Standing, surveyCommittee } from '../../client/surveyCommittee.ts'
+import { encodeCheckpoint } from '../../protocol/log/checkpoint.ts'
+import type { CompactRange } from '../../protocol/log/compactRange.ts'
 import { encodeLogOrigin } from '../../protocol/log/logOrigin.ts'
+import { signNote } from '../../protocol/log/signNote.ts'
+import { rootOfRange } from '../../protocol/log/treeRoot.ts'
 import { type Certificate, createCertificate } from '../../protocol/wire/certificate.ts'
 import { type Commit, deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
 import { deriveCommitteeHash } from '../../protocol/wire/committee.ts'
 import { encodeEnvelope, signEnvelope } from '../../protocol/wire/envelope.ts'
 import { encodeGovernanceCommand, type GovernanceCommand } from '../../protocol/wire/governance.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
-import { createCheckpointer } from '../../workers/member/checkpointer.ts'
+import { createCheckpointSigner } from '../../workers/member/checkpointer.ts'
 import { createTestMembers } from '../protocol/wire/members.ts'
 import {
   component,
@@ -40,6 +44,13 @@ const until = async (isTrue: () => boolean): Promise<void> => {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
+/** The checkpoint of a log, signed by one member alone. */
+const checkpointBy = (key: UnlockedKey, log: CompactRange): Uint8Array =>
+  signNote({
+    text: encodeCheckpoint({ origin, size: log.size, root: rootOfRange(log), extensions: [] }),
+    signers: [createCheckpointSigner({ key, origin })],
+  })
+
 /** A committee that decided two heights, each member's log served and read over HTTP. */
 async function startServed() {
   const { running, network, stop } = await startCommittee()
@@ -48,9 +59,7 @@ async function startServed() {
   }
   await until(() => running.every(({ replica, driver }) => replica.state().height === 2n && driver.status().isJoined))
   const servers = await Promise.all(
-    running.map((member, index) =>
-      serve(member, createCheckpointer({ key: keys[index]!, origin, log: () => member.replica.state().log })),
-    ),
+    running.map((member, index) => serve(member, () => checkpointBy(keys[index]!, member.replica.state().log))),
   )
   const logs = servers.map(({ url }) => createLogReader({ url }))
   const close = async () => {
@@ -128,8 +137,7 @@ test('a member that serves an older height is behind by so many, and one that as
     readCheckpoint: () => Promise.resolve(checkpointOf(1)),
     readStatus: async () => ({ ...old, height: 1n, commitDigest: deriveCommitDigest(commit) }),
   }
-  const checkpointOf = (index: number): Uint8Array =>
-    createCheckpointer({ key: keys[index]!, origin, log: () => ({ size: 0n, hashes: [] }) })()
+  const checkpointOf = (index: number): Uint8Array => checkpointBy(keys[index]!, { size: 0n, hashes: [] })
   const joining: LogReader = {
     ...logs[2]!,
     readStatus: async () => ({ ...(await logs[2]!.readStatus()), isJoined: false }),
@@ -196,7 +204,7 @@ test('after a rotation the members that decide now are surveyed, and one that le
   const key = createTestMembers(9).find(({ signer }) => signer !== submitter.signer && !signers.includes(signer))!
   const added = await startTestMember({ index: 4, dir: createTestDir(), transport: network.connect(4), key })
   const unlocked = unlockKey(key.secretKey)
-  const server = await serve(added, createCheckpointer({ key: unlocked, origin, log: () => added.replica.state().log }))
+  const server = await serve(added, () => checkpointBy(unlocked, added.replica.state().log))
   const second = [...keys.slice(1), unlocked].map(({ signer, noteKey }) => ({ signer, noteKey }))
   second.sort((a, b) => (a.signer < b.signer ? -1 : 1))
   await govern(served, { kind: 'approveRotation', newEpoch: 1n, members: second })

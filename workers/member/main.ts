@@ -4,14 +4,16 @@ import { readChronicle } from '../../client/readChronicle.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
 import { chronicle as machine } from '../../modules/chronicle/machine.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
+import { checkpointStreamName } from '../queues.ts'
 import { readMemberSettings, readPassword, readSyncSettings } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { runWorker } from '../runtime/runWorker.ts'
 import { createShutdown } from '../runtime/shutdown.ts'
-import { createCheckpointer } from './checkpointer.ts'
+import { createCheckpointSigner } from './checkpointer.ts'
 import { createDriver } from './driver.ts'
 import { createInbox } from './inbox.ts'
+import { startPublisher } from './publisher.ts'
 import { createRedisTransport } from './redisTransport.ts'
 import { openReplica } from './replica.ts'
 import { startServer } from './server.ts'
@@ -103,6 +105,17 @@ async function run(): Promise<void> {
     logger.warn({ signer }, 'this key has no seat in the committee: the member follows until a rotation gives it one')
   }
   await driver.start()
+  const publisher = await startPublisher(
+    {
+      replica,
+      transport: createRedisTransport({ redis, logger }, { component, stream: checkpointStreamName({ component }) }),
+      drop: driver.vitals.drop,
+      logger,
+      clock: { nowMs: Date.now },
+    },
+    { signer: createCheckpointSigner({ key, origin: chronicle.origin }) },
+  )
+  shutdown.defer('publisher', () => publisher.close())
   const inbox = createInbox({ redis, driver, logger }, { component, signer })
   shutdown.defer('inbox', () => inbox.close())
 
@@ -116,7 +129,7 @@ async function run(): Promise<void> {
         extensionsFor: replica.readExtensionsFor,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
         status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer }),
-        checkpoint: createCheckpointer({ key, origin: chronicle.origin, log: () => replica.state().log }),
+        checkpoint: publisher.checkpoint,
       },
     },
     { host: settings.HTTP_HOST, port: settings.HTTP_PORT },

@@ -18,9 +18,8 @@ type StreamRead = [stream: Buffer, frames: [id: Buffer, fields: Buffer[]][]][] |
  */
 export function createRedisTransport(
   { redis, logger }: { redis: Redis; logger: Logger },
-  { component }: { component: Hex },
+  { component, stream = protocolStreamName({ component }) }: { component: Hex; stream?: string },
 ): Transport {
-  const stream = protocolStreamName({ component })
   // A blocking read holds its connection, so it has one of its own.
   const reader = redis.duplicate()
   reader.on('error', () => {}) // the shared connection logs it

@@ -16,7 +16,7 @@ import { proveInclusionInList } from '../../protocol/log/listProof.ts'
 import { hashLeaf } from '../../protocol/log/treeHash.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
-import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
+import { type Commit, ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord, encodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
 import { type Envelope, type VerifiedEnvelope, verifyEnvelope } from '../../protocol/wire/envelope.ts'
@@ -52,6 +52,7 @@ export function openReplica<State>(
   const executions = new Map<Hex, Executed<State> & { batch: Batch }>()
 
   let rememberedBytes = 0
+  let tell: (commit: Commit) => void = () => {}
 
   /** @throws {EnvelopeRefusedError} and what `screen` throws of an envelope that was not verified before. */
   const verify = (bytes: Uint8Array, screen?: (claimed: Envelope) => void): VerifiedEnvelope =>
@@ -121,6 +122,11 @@ export function openReplica<State>(
     readExtensionsFor: (height: bigint): readonly Uint8Array[] =>
       height === state.height ? parent.extensions : store.readExtensions(height + 1n),
 
+    /** Calls `listener` with each commit once it is durable. One listener, which must not throw. */
+    onDecided(listener: (commit: Commit) => void): void {
+      tell = listener
+    },
+
     /** Makes a decided commit durable and moves on to the next height. */
     decide(decision: Decision): readonly VerifiedEnvelope[] {
       const { commitDigest, certificate, proposal, signers, extensions } = decision
@@ -146,6 +152,7 @@ export function openReplica<State>(
       parent = { signers, extensions }
       executions.clear()
       batch.envelopes.forEach(forget)
+      tell(commit)
       return batch.envelopes
     },
 

@@ -16,6 +16,7 @@ export const DROP_REASONS = [
   'command',
   'batch',
   'certificate',
+  'note',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 

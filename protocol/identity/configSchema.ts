@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import { type AdmissionRule, RULES_MAX } from '../tickets/admissionRules.ts'
 import { ADDRESSES_MAX } from '../wire/addressList.ts'
+import type { AlmanacParameters } from '../wire/almanacParameters.ts'
+import { type AtlasParameters, CITIZENS_MAX } from '../wire/atlasParameters.ts'
+import type { ChronicleParameters } from '../wire/chronicleParameters.ts'
+import type { TicketIssuerParameters } from '../wire/ticketIssuerParameters.ts'
 import { CHAIN_ID_PATTERN } from './chainId.ts'
 import type { Home } from './component.ts'
 import type { CoalitionFile } from './configFile.ts'
 import type { ConfluenceEntry } from './confluence.ts'
 import { SCHEMA_VERSION_U8 } from './id.ts'
 import type { LatticeEntry } from './lattice.ts'
-import type { ModuleEntry, ModuleName } from './module.ts'
+import type { ModuleEntry, ModuleName, ModuleParameters } from './module.ts'
 import { NAME_PATTERN } from './name.ts'
 import type { OrganismEntry } from './organism.ts'
 import type { TicketIssuerEntry } from './ticketIssuer.ts'
@@ -104,31 +108,72 @@ const committee = {
       maxItems: RULES_MAX,
     })
     .optional(),
-} satisfies Shape<TicketIssuerEntry, 'name'>
+} satisfies Shape<TicketIssuerEntry, 'name' | 'parameters'>
 
 const component = z.strictObject({ ...committee, contentHash })
 
-const modules = {
-  atlas: component.optional(),
-  almanac: component.optional(),
-  chronicle: z
+const uint32 = (description: string) => integer(description, 2 ** 32 - 1)
+const addresses = (description: string) =>
+  z.array(hex(20, description)).meta({ description: 'In ascending order.', ...addressCount })
+const cadence = {
+  anchorEveryCommits: uint32('Anchors when this many commits wait.'),
+  anchorEverySeconds: uint32('Anchors when a commit has waited this long.'),
+}
+
+/** A module whose parameters may stand in place of their hash. */
+const configured = <Parameters extends z.ZodType>(parameters: Parameters) =>
+  z
     .strictObject({
       ...committee,
       contentHash: contentHash.optional(),
-      parameters: z
-        .strictObject({
-          submitters: z
-            .array(hex(20, 'Address whose entries it takes.'))
-            .meta({ description: 'In ascending order.', ...addressCount }),
-          anchorEveryCommits: integer('Anchors when this many commits wait.', 2 ** 32 - 1),
-          anchorEverySeconds: integer('Anchors when a commit has waited this long.', 2 ** 32 - 1),
-        })
+      parameters: parameters
         .meta({ description: 'What the content hash is computed from, together with home.' })
         .optional(),
-    } satisfies Shape<ModuleEntry<'chronicle'>>)
-    .optional(),
+    } satisfies Shape<ModuleEntry<keyof ModuleParameters>>)
+    .optional()
+
+const modules = {
+  atlas: configured(
+    z.strictObject({
+      submitters: addresses('Address that may bring a republished list, and others’ cards.'),
+      citizens: z
+        .array(
+          z.strictObject({
+            citizen: hex(32, 'Stable id of a citizen.'),
+            cardSigner: hex(20, 'Address whose key signs the citizen’s card.'),
+          }),
+        )
+        .meta({ description: 'In ascending order of citizen.', maxItems: CITIZENS_MAX }),
+      ...cadence,
+    } satisfies Shape<AtlasParameters>),
+  ),
+  almanac: configured(
+    z.strictObject({
+      tickEveryMs: uint32('Milliseconds between two ticks at the least.'),
+      ...cadence,
+    } satisfies Shape<AlmanacParameters>),
+  ),
+  chronicle: configured(
+    z.strictObject({
+      submitters: addresses('Address whose entries it takes.'),
+      ...cadence,
+    } satisfies Shape<ChronicleParameters>),
+  ),
   compute: component.optional(),
 } satisfies Record<ModuleName, z.ZodType>
+
+const ticketIssuer = z.strictObject({
+  name,
+  ...committee,
+  parameters: z
+    .strictObject({
+      issuers: addresses('Address that may issue and revoke.'),
+      ...cadence,
+      heartbeatEverySeconds: uint32('Appends a heartbeat when nothing was anchored for this long.'),
+    } satisfies Shape<TicketIssuerParameters>)
+    .meta({ description: 'What its members are started with; no id binds it.' })
+    .optional(),
+} satisfies Shape<TicketIssuerEntry>)
 
 export const configFileSchema = z.strictObject({
   $schema: text('Where an editor finds this schema.').optional(),
@@ -169,7 +214,7 @@ export const configFileSchema = z.strictObject({
     'Order matters.',
   ).optional(),
   modules: z.strictObject(modules).optional(),
-  ticketIssuer: z.strictObject({ name, ...committee } satisfies Shape<TicketIssuerEntry>).optional(),
+  ticketIssuer: ticketIssuer.optional(),
   ext: text('Room to grow: opaque bytes, folded into the coalition id.', /^0x(?:[0-9a-f]{2})*$/).optional(),
 } satisfies Shape<CoalitionFile>)
 

@@ -32,9 +32,13 @@ export class UnknownModuleError extends CoalitionError {
 
 export class ParametersUnsupportedError extends CoalitionError {
   constructor({ path }: { path: JsonPath }) {
-    super('PARAMETERS_UNSUPPORTED', `${formatJsonPath(path)} cannot be hashed: only a Chronicle has parameters.`, {
-      fix: 'Give the contentHash instead.',
-    })
+    super(
+      'PARAMETERS_UNSUPPORTED',
+      `${formatJsonPath(path)} cannot be hashed: this component’s parameters are not known here.`,
+      {
+        fix: 'Give the contentHash instead.',
+      },
+    )
   }
 }
 

@@ -5,8 +5,11 @@
 
 export { CoalitionError } from '../errors.ts'
 export type { AdmissionRule, IssuedByRules, JwtKey, JwtRules, TdxRules } from '../tickets/admissionRules.ts'
+export { type AlmanacParameters, encodeAlmanacParameters } from '../wire/almanacParameters.ts'
+export { type AtlasParameters, encodeAtlasParameters } from '../wire/atlasParameters.ts'
 export { type ChronicleParameters, encodeChronicleParameters } from '../wire/chronicleParameters.ts'
 export { deriveCommitteeHash, type Member } from '../wire/committee.ts'
+export { encodeTicketIssuerParameters, type TicketIssuerParameters } from '../wire/ticketIssuerParameters.ts'
 export { type ChainId, toChainId } from './chainId.ts'
 export { type CitizenId20, deriveCitizenId20 } from './citizen.ts'
 export { CoalitionConfig, defineCoalition, parseCoalition } from './coalition.ts'

@@ -1,5 +1,7 @@
 import type { UniqueId } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
+import { type AlmanacParameters, encodeAlmanacParameters } from '../wire/almanacParameters.ts'
+import { type AtlasParameters, encodeAtlasParameters } from '../wire/atlasParameters.ts'
 import { type ChronicleParameters, encodeChronicleParameters } from '../wire/chronicleParameters.ts'
 import { bytes32 } from './abi.ts'
 import {
@@ -19,13 +21,20 @@ import { derive, deriveId } from './id.ts'
 export const MODULE_NAMES = ['atlas', 'almanac', 'chronicle', 'compute'] as const
 export type ModuleName = (typeof MODULE_NAMES)[number]
 
-/** A Chronicle as a config ships it: parameters may stand in place of the content hash (spec §3.2). */
-export type ChronicleEntry = CommitteeEntry & {
-  readonly contentHash?: UniqueId | undefined
-  readonly parameters?: ChronicleParameters | undefined
-}
-export type ModuleEntry<Name extends ModuleName = ModuleName> = Name extends 'chronicle'
-  ? ChronicleEntry
+/** What each module is told at genesis, of those that this runtime runs. */
+export type ModuleParameters = { atlas: AtlasParameters; almanac: AlmanacParameters; chronicle: ChronicleParameters }
+type ParametersOf<Name> = Name extends keyof ModuleParameters ? ModuleParameters[Name] : undefined
+
+const ENCODE: {
+  [Name in keyof ModuleParameters]: (parameters: ModuleParameters[Name], options: { field: string }) => Uint8Array
+} = { atlas: encodeAtlasParameters, almanac: encodeAlmanacParameters, chronicle: encodeChronicleParameters }
+
+/** A module as a config ships it: where it has parameters, they may stand in place of the content hash (spec §3.2). */
+export type ModuleEntry<Name extends ModuleName = ModuleName> = Name extends keyof ModuleParameters
+  ? CommitteeEntry & {
+      readonly contentHash?: UniqueId | undefined
+      readonly parameters?: ModuleParameters[Name] | undefined
+    }
   : ComponentEntry
 
 export class MissingHomeError extends CoalitionError {
@@ -45,7 +54,9 @@ export class ModuleConfig<Name extends ModuleName = ModuleName> {
   readonly contentHash: UniqueId
   readonly genesis: Genesis
   /** Undefined where the entry gives their hash alone. */
-  readonly parameters: ModuleEntry<Name> extends { readonly parameters?: infer Parameters } ? Parameters : undefined
+  readonly parameters: ParametersOf<Name> | undefined
+  /** `parameters` as the content hash binds them. */
+  readonly encodedParameters: Uint8Array | undefined
   readonly #root: UniqueId
   readonly #fingerprint: UniqueId
   readonly #componentId: UniqueId
@@ -53,16 +64,16 @@ export class ModuleConfig<Name extends ModuleName = ModuleName> {
   constructor(context: ModuleContext, { name, entry }: { name: Name; entry: ModuleEntry<Name> }) {
     const { coalition, coalitionRoot, home } = context
     const field = `modules.${name}`
-    const parameters = 'parameters' in entry ? entry.parameters : undefined
     this.name = name
     this.genesis = resolveGenesis(entry, { field })
+    this.parameters = ('parameters' in entry ? entry.parameters : undefined) as typeof this.parameters
+    this.encodedParameters = encodeParameters(entry, { name, field: `${field}.parameters` })
     this.contentHash = resolveHash({
       field: `${field}.contentHash`,
       given: entry.contentHash,
-      derived: parameters && hashParameters(parameters, { field: `${field}.parameters`, home }),
+      derived: this.encodedParameters && hashParameters(this.encodedParameters, { field: `${field}.parameters`, home }),
       source: 'parameters',
     })
-    this.parameters = parameters as typeof this.parameters
     this.#root = derive(derive(coalitionRoot, 'module'), name)
     this.#fingerprint = deriveId('module', [bytes32(this.#root), bytes32(this.contentHash), bytes32(this.genesis.acl)])
     this.#componentId = deriveComponentId({ coalition, name })
@@ -88,11 +99,21 @@ export class ModuleConfig<Name extends ModuleName = ModuleName> {
   }
 }
 
-function hashParameters(
-  parameters: ChronicleParameters,
-  { field, home }: { field: string; home: Home | undefined },
-): UniqueId {
-  const encoded = encodeChronicleParameters(parameters, { field })
+/** What is not spelled out, and what has no parameters, gives undefined. */
+function encodeParameters<Name extends ModuleName>(
+  entry: ModuleEntry<Name>,
+  { name, field }: { name: Name; field: string },
+): Uint8Array | undefined {
+  if (!('parameters' in entry) || entry.parameters === undefined) return undefined
+  // The shape of the file lets only those modules have any that are in the table, each its own.
+  const encode = ENCODE[name as keyof ModuleParameters] as (
+    parameters: unknown,
+    options: { field: string },
+  ) => Uint8Array
+  return encode(entry.parameters, { field })
+}
+
+function hashParameters(parameters: Uint8Array, { field, home }: { field: string; home: Home | undefined }): UniqueId {
   if (home === undefined) throw new MissingHomeError({ field })
-  return deriveContentHash({ home, parameters: encoded })
+  return deriveContentHash({ home, parameters })
 }

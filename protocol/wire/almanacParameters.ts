@@ -23,12 +23,20 @@ export class InvalidAlmanacParametersError extends CoalitionError {
 const SIZE_BYTES = 96
 const UINT32_MAX = 2 ** 32 - 1
 
-/** `abi.encode` of the three numbers. @throws {InvalidAlmanacParametersError} one is no uint32 of 1 or more. */
-export function encodeAlmanacParameters(parameters: AlmanacParameters): Uint8Array {
+/**
+ * `abi.encode` of the three numbers.
+ *
+ * @param options.field names the parameters in an error.
+ * @throws {InvalidAlmanacParametersError} one is no uint32 of 1 or more.
+ */
+export function encodeAlmanacParameters(
+  parameters: AlmanacParameters,
+  { field = 'parameters' }: { field?: string } = {},
+): Uint8Array {
   const { tickEveryMs, anchorEveryCommits, anchorEverySeconds } = parameters
-  for (const [field, value] of Object.entries({ tickEveryMs, anchorEveryCommits, anchorEverySeconds })) {
+  for (const [name, value] of Object.entries({ tickEveryMs, anchorEveryCommits, anchorEverySeconds })) {
     if (Number.isInteger(value) && value >= 1 && value <= UINT32_MAX) continue
-    throw new InvalidAlmanacParametersError({ reason: `${field} is not a whole number from 1 to 2^32 − 1` })
+    throw new InvalidAlmanacParametersError({ reason: `${field}.${name} is not a whole number from 1 to 2^32 − 1` })
   }
   return packWords([tickEveryMs, anchorEveryCommits, anchorEverySeconds])
 }

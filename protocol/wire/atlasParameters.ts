@@ -36,32 +36,43 @@ const SIZE_MAX_BYTES = 32 * (FIELDS.length + 2 + ADDRESSES_MAX + 2 * CITIZENS_MA
 const UINT32_MAX = 2 ** 32 - 1
 
 /**
+ * @param options.field names the list in an error.
  * @throws {InvalidHexError} a stable id or address is ill-formed.
  * @throws {InvalidAtlasParametersError} too many, out of order, or one twice.
  */
-export function assertCitizenList(citizens: readonly ListedCitizen[]): void {
-  if (citizens.length > CITIZENS_MAX) throw new InvalidAtlasParametersError({ reason: `${citizens.length} citizens` })
+export function assertCitizenList(
+  citizens: readonly ListedCitizen[],
+  { field = 'citizens' }: { field?: string } = {},
+): void {
+  if (citizens.length > CITIZENS_MAX) {
+    throw new InvalidAtlasParametersError({ reason: `${field} lists ${citizens.length} citizens` })
+  }
   citizens.forEach(({ citizen, cardSigner }, index) => {
-    assertHex(citizen, { field: `citizens[${index}].citizen`, sizeBytes: 32 })
-    assertHex(cardSigner, { field: `citizens[${index}].cardSigner`, sizeBytes: 20 })
+    assertHex(citizen, { field: `${field}[${index}].citizen`, sizeBytes: 32 })
+    assertHex(cardSigner, { field: `${field}[${index}].cardSigner`, sizeBytes: 20 })
     if (index === 0 || citizens[index - 1]!.citizen < citizen) return
-    throw new InvalidAtlasParametersError({ reason: `citizens[${index}] does not follow the one before it` })
+    throw new InvalidAtlasParametersError({ reason: `${field}[${index}] does not follow the one before it` })
   })
 }
 
 /**
  * `abi.encode` of the parameters.
  *
+ * @param options.field names the parameters in an error.
  * @throws {AddressCountError | InvalidHexError | ZeroAddressError | AddressesOutOfOrderError} see `assertAddressList`.
  * @throws {InvalidAtlasParametersError} see `assertCitizenList`; a cadence that is no uint32 of 1 or more.
  */
-export function encodeAtlasParameters(parameters: AtlasParameters): Uint8Array {
+export function encodeAtlasParameters(
+  parameters: AtlasParameters,
+  { field = 'parameters' }: { field?: string } = {},
+): Uint8Array {
   const { submitters, citizens, anchorEveryCommits, anchorEverySeconds } = parameters
-  assertAddressList(submitters, { list: 'parameters.submitters', field: (index) => `parameters.submitters[${index}]` })
-  assertCitizenList(citizens)
-  for (const [field, value] of Object.entries({ anchorEveryCommits, anchorEverySeconds })) {
+  const list = `${field}.submitters`
+  assertAddressList(submitters, { list, field: (index) => `${list}[${index}]` })
+  assertCitizenList(citizens, { field: `${field}.citizens` })
+  for (const [name, value] of Object.entries({ anchorEveryCommits, anchorEverySeconds })) {
     if (Number.isInteger(value) && value >= 1 && value <= UINT32_MAX) continue
-    throw new InvalidAtlasParametersError({ reason: `${field} is not a whole number from 1 to 2^32 − 1` })
+    throw new InvalidAtlasParametersError({ reason: `${field}.${name} is not a whole number from 1 to 2^32 − 1` })
   }
   return fromHex(encodeAbiParameters(FIELDS, [submitters, citizens, anchorEveryCommits, anchorEverySeconds]))
 }

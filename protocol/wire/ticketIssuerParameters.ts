@@ -3,7 +3,7 @@ import { fromHex, type Hex, isEqualBytes } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
 import { ADDRESSES_MAX, assertAddressList } from './addressList.ts'
 
-/** What a ticket issuer is told at genesis; its content hash binds them (spec §3, §10). */
+/** What a ticket issuer is told at genesis (spec §10). Its id has no content hash, so no id binds them (spec §3). */
 export type TicketIssuerParameters = {
   /** Addresses that may issue and revoke: 1 to 256, lower-case, strictly ascending. */
   readonly issuers: readonly Hex[]
@@ -17,8 +17,8 @@ export type TicketIssuerParameters = {
 
 export class InvalidTicketIssuerParametersError extends CoalitionError {
   constructor({ reason, cause }: { reason: string; cause?: unknown }) {
-    super('INVALID_TICKET_ISSUER_PARAMETERS', `The bytes are no parameters of a ticket issuer: ${reason}.`, {
-      fix: 'Encode them as abi.encode(address[] issuers, uint32 anchorEveryCommits, uint32 anchorEverySeconds, uint32 heartbeatEverySeconds), each number 1 or more.',
+    super('INVALID_TICKET_ISSUER_PARAMETERS', `A ticket issuer cannot be told this: ${reason}.`, {
+      fix: 'Encode abi.encode(address[] issuers, uint32 anchorEveryCommits, uint32 anchorEverySeconds, uint32 heartbeatEverySeconds), each number 1 or more.',
       cause,
     })
   }
@@ -33,15 +33,22 @@ const UINT32_MAX = 2 ** 32 - 1
 /**
  * `abi.encode` of the parameters.
  *
+ * @param options.field names the parameters in an error.
  * @throws {AddressCountError | InvalidHexError | ZeroAddressError | AddressesOutOfOrderError} see `assertAddressList`.
  * @throws {InvalidTicketIssuerParametersError} a number that is no uint32 of 1 or more.
  */
-export function encodeTicketIssuerParameters(parameters: TicketIssuerParameters): Uint8Array {
+export function encodeTicketIssuerParameters(
+  parameters: TicketIssuerParameters,
+  { field = 'parameters' }: { field?: string } = {},
+): Uint8Array {
   const { issuers, anchorEveryCommits, anchorEverySeconds, heartbeatEverySeconds } = parameters
-  assertAddressList(issuers, { list: 'parameters.issuers', field: (index) => `parameters.issuers[${index}]` })
-  for (const [field, value] of Object.entries({ anchorEveryCommits, anchorEverySeconds, heartbeatEverySeconds })) {
+  const list = `${field}.issuers`
+  assertAddressList(issuers, { list, field: (index) => `${list}[${index}]` })
+  for (const [name, value] of Object.entries({ anchorEveryCommits, anchorEverySeconds, heartbeatEverySeconds })) {
     if (Number.isInteger(value) && value >= 1 && value <= UINT32_MAX) continue
-    throw new InvalidTicketIssuerParametersError({ reason: `${field} is not a whole number from 1 to 2^32 − 1` })
+    throw new InvalidTicketIssuerParametersError({
+      reason: `${field}.${name} is not a whole number from 1 to 2^32 − 1`,
+    })
   }
   return fromHex(encodeAbiParameters(FIELDS, [issuers, anchorEveryCommits, anchorEverySeconds, heartbeatEverySeconds]))
 }

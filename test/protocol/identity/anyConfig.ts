@@ -72,16 +72,40 @@ const anyComponent = fc
   .map(([committee, content]) => ({ ...content, ...committee }))
 
 const anyCadence = fc.integer({ min: 1, max: 2 ** 32 - 1 })
-const anyParameters = fc.record({
-  submitters: fc
-    .uniqueArray(anyAddress, { minLength: 1, maxLength: 5 })
-    .map((addresses) => addresses.sort((a, b) => (a < b ? -1 : 1))),
-  anchorEveryCommits: anyCadence,
-  anchorEverySeconds: anyCadence,
-})
-const anyChronicle = fc
-  .tuple(anyCommittee, fc.oneof(fc.record({ contentHash: any32 }), fc.record({ parameters: anyParameters })))
-  .map(([committee, content]) => ({ ...content, ...committee }))
+const anyAnchoring = { anchorEveryCommits: anyCadence, anchorEverySeconds: anyCadence }
+const anyAddresses = fc
+  .uniqueArray(anyAddress, { minLength: 1, maxLength: 5 })
+  .map((addresses) => addresses.sort((a, b) => (a < b ? -1 : 1)))
+const anyCitizens = fc
+  .uniqueArray(fc.record({ citizen: any32, cardSigner: anyAddress }), {
+    maxLength: 5,
+    selector: ({ citizen }) => citizen,
+  })
+  .map((citizens) => citizens.sort((a, b) => (a.citizen < b.citizen ? -1 : 1)))
+/** A component whose content hash is given, or else what it is computed from. */
+const anyConfigured = <Parameters>(parameters: fc.Arbitrary<Parameters>) =>
+  fc
+    .tuple(anyCommittee, fc.oneof(fc.record({ contentHash: any32 }), fc.record({ parameters })))
+    .map(([committee, content]) => ({ ...content, ...committee }))
+const anyModules = fc.record(
+  {
+    atlas: anyConfigured(fc.record({ submitters: anyAddresses, citizens: anyCitizens, ...anyAnchoring })),
+    almanac: anyConfigured(fc.record({ tickEveryMs: anyCadence, ...anyAnchoring })),
+    chronicle: anyConfigured(fc.record({ submitters: anyAddresses, ...anyAnchoring })),
+    compute: anyComponent,
+  },
+  { requiredKeys: [] },
+)
+const anyIssuer = fc
+  .tuple(
+    anyCommittee,
+    anyName,
+    fc.record(
+      { parameters: fc.record({ issuers: anyAddresses, ...anyAnchoring, heartbeatEverySeconds: anyCadence }) },
+      { requiredKeys: [] },
+    ),
+  )
+  .map(([committee, name, parameters]) => ({ name, ...committee, ...parameters }))
 
 const anyLattice = fc.record(
   { name: anyName, chainId: anyChainId, stableId: any32, contentHash: any32 },
@@ -111,11 +135,8 @@ export const anyConfig: fc.Arbitrary<CoalitionFile> = fc.record(
       selector: (organism) => ('stableId' in organism ? organism.stableId : organism.name),
     }),
     confluences: fc.array(anyConfluence, { maxLength: 4 }),
-    modules: fc.record(
-      { atlas: anyComponent, almanac: anyComponent, chronicle: anyChronicle, compute: anyComponent },
-      { requiredKeys: [] },
-    ),
-    ticketIssuer: fc.tuple(anyCommittee, anyName).map(([committee, name]) => ({ name, ...committee })),
+    modules: anyModules,
+    ticketIssuer: anyIssuer,
     ext: fc.uint8Array({ maxLength: 100 }).map(toHex),
   },
   { requiredKeys: ['schemaVersion', 'name', 'home'] },

@@ -8,6 +8,8 @@ import { defineConfluence } from '../../../protocol/identity/confluence.ts'
 import { deriveAll } from '../../../protocol/identity/derivation.ts'
 import { defineLattice } from '../../../protocol/identity/lattice.ts'
 import { defineOrganism } from '../../../protocol/identity/organism.ts'
+import { encodeAlmanacParameters } from '../../../protocol/wire/almanacParameters.ts'
+import { encodeAtlasParameters } from '../../../protocol/wire/atlasParameters.ts'
 import { encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
 import { deriveCommitteeHash } from '../../../protocol/wire/committee.ts'
 
@@ -162,6 +164,46 @@ test('members and parameters stand in place of their hashes, and beside them whe
     return [coalition.chronicle().fingerprint(), coalition.chronicle().componentKey()]
   })
   assert.deepEqual(keys, [keys[0], keys[0], keys[0]])
+})
+
+test('parameters stand in place of the content hash of an Atlas and an Almanac, and beside it where they agree', () => {
+  const home = { chainId: 31337, registry: `0x${'cc'.repeat(20)}` } as const
+  const cadence = { anchorEveryCommits: 16, anchorEverySeconds: 60 }
+  const committee = word('4b')
+  const citizens = [{ citizen: word('aa'), cardSigner: `0x${'ab'.repeat(20)}` }] as const
+  const atlas = { submitters: [`0x${'bb'.repeat(20)}`], citizens, ...cadence } as const
+  const almanac = { tickEveryMs: 1000, ...cadence }
+  const hashes = {
+    atlas: deriveContentHash({ home, parameters: encodeAtlasParameters(atlas) }),
+    almanac: deriveContentHash({ home, parameters: encodeAlmanacParameters(almanac) }),
+  }
+  const derive = (modules: CoalitionFile['modules']) =>
+    deriveAll(defineCoalition({ schemaVersion: 1, name: 'a', home, modules })).modules
+  const byHash = derive({
+    atlas: { contentHash: hashes.atlas, committee },
+    almanac: { contentHash: hashes.almanac, committee },
+  })
+  const spelledOut = derive({ atlas: { parameters: atlas, committee }, almanac: { parameters: almanac, committee } })
+  const both = derive({
+    atlas: { contentHash: hashes.atlas, parameters: atlas, committee },
+    almanac: { contentHash: hashes.almanac, parameters: almanac, committee },
+  })
+  assert.deepEqual([spelledOut, both], [byHash, byHash])
+})
+
+test('no id binds the parameters of a ticket issuer, nor its home: its id has no content hash', () => {
+  const issuerOf = (changes: Pick<CoalitionFile, 'home'> & { heartbeatEverySeconds?: number }) => {
+    const { heartbeatEverySeconds = 600, ...home } = changes
+    const issuers = [`0x${'bb'.repeat(20)}`] as const
+    const parameters = { issuers, anchorEveryCommits: 16, anchorEverySeconds: 60, heartbeatEverySeconds }
+    const ticketIssuer = { name: 'a', committee: word('4b'), parameters }
+    return defineCoalition({ schemaVersion: 1, name: 'a', ticketIssuer, ...home })
+  }
+  const one = issuerOf({})
+  const other = issuerOf({ heartbeatEverySeconds: 60, home: { chainId: 1, registry: `0x${'cc'.repeat(20)}` } })
+  assert.deepEqual(deriveAll(other), deriveAll(one))
+  assert.notDeepEqual(other.ticketIssuer.encodedParameters, one.ticketIssuer.encodedParameters)
+  assert.equal(one.ticketIssuer.parameters?.heartbeatEverySeconds, 600)
 })
 
 test('defineCoalition: keeps what the file spells out, for whoever runs it', () => {

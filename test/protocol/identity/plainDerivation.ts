@@ -35,10 +35,23 @@ function committeeHash({ committee, members }: Json): string {
   return keccak256(abi.encode(['bytes32', 'bytes32'], [keccak256(signers), details]))
 }
 
-function contentHash({ contentHash, parameters }: Json, home: Json): string {
+/** What each module is told, in the order of its ABI. */
+const PARAMETERS: Record<string, readonly [type: string, key: string][]> = {
+  atlas: [
+    ['address[]', 'submitters'],
+    ['tuple(bytes32 citizen, address cardSigner)[]', 'citizens'],
+  ],
+  almanac: [['uint32', 'tickEveryMs']],
+  chronicle: [['address[]', 'submitters']],
+}
+
+function contentHash(module: string, { contentHash, parameters }: Json, home: Json): string {
   if (contentHash !== undefined) return contentHash
-  const { submitters, anchorEveryCommits, anchorEverySeconds } = parameters
-  const encoded = abi.encode(['address[]', 'uint32', 'uint32'], [submitters, anchorEveryCommits, anchorEverySeconds])
+  const fields = [...PARAMETERS[module]!, ['uint32', 'anchorEveryCommits'], ['uint32', 'anchorEverySeconds']]
+  const encoded = abi.encode(
+    fields.map(([type]) => type!),
+    fields.map(([, key]) => parameters[key!]),
+  )
   return id('content', ['uint64', 'address', 'bytes'], [home.chainId, home.registry, encoded])
 }
 
@@ -109,7 +122,11 @@ export function derivePlainly(file: Json): Json {
     const entry = modules[label]
     if (entry === undefined) continue
     const root = derive(derive(coalitionRoot, 'module'), label)
-    const fingerprint = id('module', ['bytes32', 'bytes32', 'bytes32'], [root, contentHash(entry, home), acl(entry)])
+    const fingerprint = id(
+      'module',
+      ['bytes32', 'bytes32', 'bytes32'],
+      [root, contentHash(label, entry, home), acl(entry)],
+    )
     const componentId = component(label)
     moduleMap[label] = { root, fingerprint, componentId, componentKey: key(componentId, entry) }
   }

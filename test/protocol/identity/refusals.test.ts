@@ -20,6 +20,22 @@ const withLattice = (changes: object) => ({ ...base, lattices: [{ ...lattice, ..
 const withOrganism = (changes: object) => ({ ...base, organisms: [{ ...organism, ...changes }] })
 const withConfluence = (changes: object) => ({ ...base, confluences: [{ ...confluence, ...changes }] })
 const withAtlas = (changes: object) => ({ ...base, modules: { atlas: { ...component, ...changes } } })
+const cadence = { anchorEveryCommits: 16, anchorEverySeconds: 60 }
+const withModule = (name: string, defaults: object) => (changes: object) => ({
+  ...base,
+  home,
+  modules: { [name]: { committee, parameters: { ...defaults, ...cadence, ...changes } } },
+})
+const withAtlasTold = withModule('atlas', { submitters: [account('aa')], citizens: [] })
+const withAlmanacTold = withModule('almanac', { tickEveryMs: 1000 })
+const withIssuerTold = (changes: object) => ({
+  ...base,
+  ticketIssuer: {
+    name: 'a',
+    committee,
+    parameters: { issuers: [account('aa')], ...cadence, heartbeatEverySeconds: 600, ...changes },
+  },
+})
 const withChronicle = (changes: object) => ({ ...base, home, modules: { chronicle: { ...chronicle, ...changes } } })
 
 const ILL_FORMED_NAMES = [
@@ -96,7 +112,12 @@ const REFUSALS: [string, unknown, string, string][] = [
     'modules.oracle is not a module',
   ],
   ['a module named like a method', { ...base, modules: { toString: component } }, 'UNKNOWN_MODULE', 'modules.toString'],
-  ['parameters of an Atlas', withAtlas({ parameters: {} }), 'PARAMETERS_UNSUPPORTED', 'modules.atlas.parameters'],
+  [
+    'parameters of a Compute',
+    { ...base, home, modules: { compute: { ...component, parameters: {} } } },
+    'PARAMETERS_UNSUPPORTED',
+    'modules.compute.parameters',
+  ],
   [
     'parameters of a confluence',
     withConfluence({ parameters: {} }),
@@ -266,9 +287,9 @@ const REFUSALS: [string, unknown, string, string][] = [
   // Committees and content hashes.
   [
     'a module without a content hash',
-    { ...base, modules: { atlas: { committee } } },
+    { ...base, modules: { compute: { committee } } },
     'MISSING_KEY',
-    'modules.atlas.contentHash is missing',
+    'modules.compute.contentHash is missing',
   ],
   [
     'a component without a committee',
@@ -368,6 +389,106 @@ const REFUSALS: [string, unknown, string, string][] = [
     withChronicle({ parameters: { ...parameters, submitters: [account('bb'), account('aa')] } }),
     'ADDRESSES_OUT_OF_ORDER',
     'modules.chronicle.parameters.submitters[1]',
+  ],
+
+  // Those of the other components.
+  [
+    'a content hash that is not the Almanac’s parameters’',
+    {
+      ...base,
+      home,
+      modules: { almanac: { ...component, parameters: { tickEveryMs: 1000, ...cadence } } },
+    },
+    'HASH_MISMATCH',
+    'modules.almanac.contentHash is not the hash of parameters',
+  ],
+  [
+    'a content hash that is not the Atlas’s parameters’',
+    {
+      ...base,
+      home,
+      modules: { atlas: { ...component, parameters: { submitters: [account('aa')], citizens: [], ...cadence } } },
+    },
+    'HASH_MISMATCH',
+    'modules.atlas.contentHash is not the hash of parameters',
+  ],
+  [
+    'an Atlas’s parameters without a home',
+    { ...withAtlasTold({}), home: undefined },
+    'MISSING_HOME',
+    'modules.atlas.parameters cannot be hashed',
+  ],
+  [
+    'a Chronicle’s parameters of an Almanac',
+    withAlmanacTold({ submitters: [] }),
+    'UNKNOWN_KEY',
+    'modules.almanac.parameters.submitters',
+  ],
+  [
+    'an Almanac without a cadence of ticks',
+    withAlmanacTold({ tickEveryMs: undefined }),
+    'MISSING_KEY',
+    'modules.almanac.parameters.tickEveryMs',
+  ],
+  ['ticks in words', withAlmanacTold({ tickEveryMs: '1000' }), 'WRONG_TYPE', 'modules.almanac.parameters.tickEveryMs'],
+  ...[0, 2 ** 32].map((tickEveryMs): [string, unknown, string, string] => [
+    `a tick every ${tickEveryMs} ms`,
+    withAlmanacTold({ tickEveryMs }),
+    'INVALID_ALMANAC_PARAMETERS',
+    'An Almanac cannot be told this: modules.almanac.parameters.tickEveryMs is not a whole number',
+  ]),
+  [
+    'an Atlas whose submitters are out of order',
+    withAtlasTold({ submitters: [account('bb'), account('aa')] }),
+    'ADDRESSES_OUT_OF_ORDER',
+    'modules.atlas.parameters.submitters[1]',
+  ],
+  [
+    'an Atlas that lists a citizen twice',
+    withAtlasTold({ citizens: Array(2).fill({ citizen: word('aa'), cardSigner: account('aa') }) }),
+    'INVALID_ATLAS_PARAMETERS',
+    'An Atlas cannot be told this: modules.atlas.parameters.citizens[1] does not follow',
+  ],
+  [
+    'an Atlas that lists more citizens than it can remember',
+    withAtlasTold({
+      citizens: Array.from({ length: 1_025 }, (_, index) => ({
+        citizen: `0x${index.toString(16).padStart(64, '0')}`,
+        cardSigner: account('aa'),
+      })),
+    }),
+    'INVALID_ATLAS_PARAMETERS',
+    'An Atlas cannot be told this: modules.atlas.parameters.citizens lists 1025',
+  ],
+  [
+    'a citizen’s id of 20 bytes',
+    withAtlasTold({ citizens: [{ citizen: account('aa'), cardSigner: account('aa') }] }),
+    'INVALID_HEX',
+    'modules.atlas.parameters.citizens[0].citizen',
+  ],
+  [
+    'an Atlas’s cadence of zero',
+    withAtlasTold({ anchorEveryCommits: 0 }),
+    'INVALID_ATLAS_PARAMETERS',
+    'An Atlas cannot be told this: modules.atlas.parameters.anchorEveryCommits',
+  ],
+  [
+    'an issuer without issuers',
+    withIssuerTold({ issuers: [] }),
+    'ADDRESS_COUNT',
+    'ticketIssuer.parameters.issuers lists 0',
+  ],
+  [
+    'an issuer without heartbeats',
+    withIssuerTold({ heartbeatEverySeconds: 0 }),
+    'INVALID_TICKET_ISSUER_PARAMETERS',
+    'A ticket issuer cannot be told this: ticketIssuer.parameters.heartbeatEverySeconds',
+  ],
+  [
+    'an unknown parameter of an issuer',
+    withIssuerTold({ submitters: [] }),
+    'UNKNOWN_KEY',
+    'ticketIssuer.parameters.submitters',
   ],
 ]
 

@@ -15,6 +15,7 @@ function assertType<_Holds extends true>(): void {}
 
 const word = `0x${'c0'.repeat(32)}` as const
 const component = { contentHash: word, committee: word }
+const parameters = { submitters: [`0x${'aa'.repeat(20)}`], anchorEveryCommits: 1, anchorEverySeconds: 1 } as const
 
 const bare = defineCoalition({ schemaVersion: 1, name: 'bare' })
 const full = defineCoalition({
@@ -109,8 +110,10 @@ test('a config of literals goes wherever any config goes', () => {
 test('an entry that lacks what it needs does not compile', () => {
   // @ts-expect-error: a lattice has a chain id.
   assert.throws(() => defineCoalition({ schemaVersion: 1, name: 'a', lattices: [{ name: 'b' }] }))
-  // @ts-expect-error: an Atlas has a content hash.
-  assert.throws(() => defineCoalition({ schemaVersion: 1, name: 'a', modules: { atlas: { committee: word } } }))
+  // @ts-expect-error: Compute has a content hash.
+  assert.throws(() => defineCoalition({ schemaVersion: 1, name: 'a', modules: { compute: { committee: word } } }))
+  // @ts-expect-error: an Almanac's parameters are not a Chronicle's.
+  assert.throws(() => defineCoalition({ schemaVersion: 1, name: 'a', modules: { almanac: { parameters } } }))
   // @ts-expect-error: this is no module.
   assert.throws(() => defineCoalition({ schemaVersion: 1, name: 'a', modules: { oracle: component } }))
 })

@@ -4,7 +4,7 @@ import { createEpochs } from '../client/epochs.ts'
 import { followEpochs } from '../client/followEpochs.ts'
 import { readKeystore, readKeystoreAddress } from '../client/keystore.ts'
 import { createLogReader } from '../client/logReader.ts'
-import { readChronicle } from '../client/readChronicle.ts'
+import { type ComponentKind, readComponent } from '../client/readComponent.ts'
 import type { Hex } from '../protocol/bytes.ts'
 import { isSignedBy } from '../protocol/wire/certificate.ts'
 import {
@@ -16,7 +16,7 @@ import {
 } from '../protocol/wire/envelope.ts'
 import { toEnvelopeTypedData } from '../protocol/wire/envelopeTypedData.ts'
 import { toCompactSignature } from '../protocol/wire/signature.ts'
-import { toAddress, toSeconds, toSequence, toSignature } from './arguments.ts'
+import { componentOption, toAddress, toSeconds, toSequence, toSignature } from './arguments.ts'
 import { environment } from './environment.ts'
 import { print, say } from './output.ts'
 import { readPassword } from './password.ts'
@@ -24,6 +24,7 @@ import { readPassword } from './password.ts'
 /** What every command takes with which a member approves something. */
 export type ApprovalOptions = {
   config: string
+  component: ComponentKind
   log: string
   redis: string
   key?: string
@@ -39,6 +40,7 @@ export type ApprovalOptions = {
 export const addApprovalOptions = (command: Command): Command =>
   command
     .requiredOption('--config <file>', 'coalition.json that names the component')
+    .addOption(componentOption())
     .requiredOption('--log <url>', 'log of any member: to follow the committee, and to count approvals')
     .option('--key <file>', 'keystore of the member that approves')
     .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
@@ -60,17 +62,17 @@ export const addApprovalOptions = (command: Command): Command =>
 
 /** Follows the component of `config` to its current committee, and lets a member approve what `propose` makes of it. */
 export async function runApproval(command: Command, options: ApprovalOptions, proposal: Proposal): Promise<void> {
-  const { config, log: logUrl, redis: redisUrl, sequence, timeout, json } = options
+  const { config, component: kind, log: logUrl, redis: redisUrl, sequence, timeout, json } = options
   if (options.key === undefined && options.signer === undefined) {
     command.error("error: required option '--key <file>' not specified: or give --signer <address>")
   }
   if (options.signer !== undefined && options.signature === undefined && !options.print) {
     command.error("error: option '--signer <address>' needs --print, or --signature <hex>")
   }
-  const chronicle = await readChronicle(config)
+  const spelledOut = await readComponent(config, { kind })
   const log = createLogReader({ url: logUrl })
   const { signer, sign } = await openSigner(options)
-  const epochs = await followEpochs({ logs: [log] }, createEpochs(chronicle))
+  const epochs = await followEpochs({ logs: [log] }, createEpochs(spelledOut))
   const { component } = epochs
   const done = findDecision(epochs, proposal)
   if (done !== undefined) printState({ component, proposal: proposal.kind, ...done, isSent: false }, json)

@@ -1,7 +1,12 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import { COMPONENT_KINDS } from '../client/readComponent.ts'
 import { type Hex, isHex } from '../protocol/bytes.ts'
 
 /** What several commands take, as commander hands it over: refused here, before anything is read. */
+
+/** For whatever is done with any component of a config. */
+export const componentOption = (): Option =>
+  new Option('--component <name>', 'which of the config’s components').choices(COMPONENT_KINDS).default('chronicle')
 
 export function toAddress(text: string): Hex {
   if (!isHex(text, 20)) throw new InvalidArgumentError('Give 20 bytes of lower-case hex.')

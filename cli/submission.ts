@@ -3,7 +3,7 @@ import { createEpochs } from '../client/epochs.ts'
 import { followEpochs } from '../client/followEpochs.ts'
 import { readKeystore } from '../client/keystore.ts'
 import { createLogReader, type LogReader } from '../client/logReader.ts'
-import type { Chronicle } from '../client/readChronicle.ts'
+import type { Component } from '../client/readComponent.ts'
 import { createSubmitter } from '../client/submit.ts'
 import type { CommitRecord } from '../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type SignedEnvelope, signEnvelope } from '../protocol/wire/envelope.ts'
@@ -51,7 +51,7 @@ export type Submission = {
  * @throws {ComponentRetiredError} there is nobody left to decide anything new.
  */
 export async function openSubmission(
-  { component, members }: Pick<Chronicle, 'component' | 'members'>,
+  { component, members }: Pick<Component, 'component' | 'members'>,
   options: SubmissionOptions,
 ): Promise<Submission> {
   const { key: path, passwordFile, log: url, redis: redisUrl } = options

@@ -12,7 +12,7 @@ import { committeeOf, createEpochs, currentCommittee, type Epochs, verifyCommit 
 import { followEpochs } from './followEpochs.ts'
 import { type LogReader, LogUnreachableError } from './logReader.ts'
 import type { MemberStatus } from './memberStatus.ts'
-import type { Chronicle } from './readChronicle.ts'
+import type { Component } from './readComponent.ts'
 
 /** `behind` still votes and catches up; `joining` does not vote yet; `faulty` serves what does not hold. */
 export type Standing = 'atWork' | 'behind' | 'joining' | 'faulty' | 'silent'
@@ -68,25 +68,27 @@ export type Anchor = {
   lagSeconds: bigint
 }
 
+export type SurveyCommitteeParameters = Pick<Component, 'component' | 'members' | 'origin'> & {
+  /** The component's newest head on its home chain; undefined where nobody registered it. */
+  head: Head | undefined
+}
+
 type Seen = { url: string; log: LogReader; status: MemberStatus; newest: VerifiedCommit | undefined }
 
 /**
  * Asks each of `logs` how its member does, and verifies what can be: its checkpoint by the member's note key, its newest
  * commit by the certificate of its epoch's committee, all of them against each other and against the chain's head. Never
  * throws for a member. The committee surveyed is the newest that the logs lead to.
- *
- * @param options.head the component's newest head on its home chain; undefined where nobody registered it.
  */
 export async function surveyCommittee(
   { logs }: { logs: readonly LogReader[] },
-  { chronicle, head }: { chronicle: Chronicle; head: Head | undefined },
+  { component, members: genesisMembers, origin, head }: SurveyCommitteeParameters,
 ): Promise<Survey> {
-  const { component, origin } = chronicle
   const alarms: string[] = []
   const lies = new Map<LogReader, string>()
   const lookAt = (epochs: Epochs): Promise<Looked[]> =>
     Promise.all(logs.map((log) => look(log, { epochs, origin, lie: lies.get(log) })))
-  let epochs = await followEach(logs, createEpochs(chronicle), { lies, alarms })
+  let epochs = await followEach(logs, createEpochs({ component, members: genesisMembers }), { lies, alarms })
   let looked = await lookAt(epochs)
   // A rotation between the two questions would make whoever has decided it look faulty.
   const followed = await followEach(logs, epochs, { lies, alarms })

@@ -11,7 +11,7 @@ import { deployRegistry } from '../chain/deployRegistry.ts'
 import { chronicleEscrowAbi, chronicleEscrowBytecode } from '../chain/generated/chronicleEscrow.ts'
 import { createKey, readKeystore } from '../client/keystore.ts'
 import { createLogReader } from '../client/logReader.ts'
-import { readChronicle } from '../client/readChronicle.ts'
+import { readComponent } from '../client/readComponent.ts'
 import { verifyEntry } from '../client/verifyEntry.ts'
 import { fromHex, type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
@@ -120,7 +120,7 @@ async function main(): Promise<void> {
   const isShared = redis.pid === undefined || chainService.pid === undefined
   const config = writeRunConfig({ dir: DIR, isShared })
   const settings = { redisUrl: redis.url, rpcUrl: chainService.url, config, dir: DIR, start }
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   const chain = await connectChain({ rpcUrl: chainService.url, chainId: chronicle.home.chainId })
   const payer = createSender(chain, { secretKey: fromHex(TEST_ACCOUNT_KEY) })
   const password = readFileSync(PASSWORD_FILE, 'utf8').split('\n')[0]!

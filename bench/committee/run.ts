@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createKey, type UnlockedKey, writeKeystore } from '../../client/keystore.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { endWithUs, ROOT, startProcess, startRedis, stopProcess } from '../../scripts/services.ts'
 import type { LoadReport, LoadRequest } from './client.ts'
@@ -50,7 +50,7 @@ export async function startCommittee(options: {
   const redis = await startRedis({ isPrivate: true })
   const keys = Array.from({ length: memberCount }, createKey).sort((a, b) => (a.signer < b.signer ? -1 : 1))
   const config = writeConfig({ dir, keys, submitters })
-  const { component, signers } = await readChronicle(config)
+  const { component, signers } = await readComponent(config, { kind: 'chronicle' })
   const members: RunningMember[] = []
 
   async function startMember(key: UnlockedKey, index: number): Promise<RunningMember> {

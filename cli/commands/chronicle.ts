@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { locateStatements } from '../../client/locateStatements.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { print, say } from '../output.ts'
 import { groupCommands, readStatements } from '../statements.ts'
@@ -43,7 +43,7 @@ Example:
     .action(append)
 
 async function append({ config, file, ...options }: AppendOptions): Promise<void> {
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   const statements = await readStatements(file)
   const submission = await openSubmission(chronicle, options)
   const { log, first } = submission

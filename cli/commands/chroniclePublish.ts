@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { locateEntry } from '../../client/locateStatements.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { toHex } from '../../protocol/identity/configCodec.ts'
 import { encodeChronicleCommand } from '../../protocol/wire/chronicleCommand.ts'
@@ -37,7 +37,7 @@ Example:
     .action(publish)
 
 async function publish(config: string, options: SubmissionOptions): Promise<void> {
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   const { component, coalition } = chronicle
   const coalitionId = coalition.coalitionId()
   const command = encodeChronicleCommand({ kind: 'publishCoalition', config: fromHex(toHex(coalition)) })

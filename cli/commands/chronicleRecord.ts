@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { locateEntry } from '../../client/locateStatements.ts'
 import { createLogReader } from '../../client/logReader.ts'
 import { prepareRecord } from '../../client/prepareRecord.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { CoalitionConfig } from '../../protocol/identity/coalition.ts'
@@ -57,7 +57,7 @@ Example:
     .action(record)
 
 async function record({ config, component: name, from, epoch, members, ...options }: RecordOptions): Promise<void> {
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   const component = findComponent(chronicle.coalition, name)
   const spelled = members === undefined ? component.genesis.members : await readMembers(members)
   // The hash that the config gives must be that of the members, whoever gives them.

@@ -2,17 +2,18 @@ import { Command, InvalidArgumentError } from 'commander'
 import { createEpochs, currentCommittee } from '../../client/epochs.ts'
 import { followEpochs } from '../../client/followEpochs.ts'
 import { createLogReader } from '../../client/logReader.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { type ComponentKind, readComponent } from '../../client/readComponent.ts'
 import { type Hex, isHex } from '../../protocol/bytes.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { type Member, quorumOf } from '../../protocol/wire/committee.ts'
 import { type ApprovalOptions, addApprovalOptions, runApproval } from '../approval.ts'
+import { componentOption } from '../arguments.ts'
 import { readMembers } from '../members.ts'
 import { print, toJsonText } from '../output.ts'
 
 export const committeeCommand = (): Command =>
   new Command('committee')
-    .description('see and change who decides for a Chronicle')
+    .description('see and change who decides for a component')
     .addCommand(showCommand())
     .addCommand(rotateCommand())
     .addCommand(retireCommand())
@@ -66,6 +67,8 @@ Example:
       },
     )
 
+type ShowOptions = { component: ComponentKind; log: string; json?: boolean }
+
 type Shown = {
   component: Hex
   epoch: bigint
@@ -81,6 +84,7 @@ const showCommand = (): Command =>
   new Command('show')
     .description('say who decides now, who decided before, and what members approve')
     .argument('<config>', 'coalition.json that names the component')
+    .addOption(componentOption())
     .requiredOption('--log <url>', 'log of any member')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -93,10 +97,10 @@ Example:
     )
     .action(show)
 
-async function show(config: string, { log: logUrl, json }: { log: string; json?: boolean }): Promise<void> {
-  const chronicle = await readChronicle(config)
+async function show(config: string, { component: kind, log: logUrl, json }: ShowOptions): Promise<void> {
+  const spelledOut = await readComponent(config, { kind })
   const log = createLogReader({ url: logUrl })
-  const epochs = await followEpochs({ logs: [log] }, createEpochs(chronicle))
+  const epochs = await followEpochs({ logs: [log] }, createEpochs(spelledOut))
   const { epoch, committeeHash, members } = currentCommittee(epochs)
   const status = await log.readStatus()
   const approvals = status.component === epochs.component && status.epoch === epoch ? status.approvals : []

@@ -3,20 +3,22 @@ import { ComponentUnknownError, openComponentRegistry } from '../../chain/compon
 import { connectChain } from '../../chain/connectChain.ts'
 import type { Head } from '../../chain/head.ts'
 import { createLogReader } from '../../client/logReader.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { type ComponentKind, readComponent } from '../../client/readComponent.ts'
 import { type Anchor, type Survey, type SurveyedMember, surveyCommittee } from '../../client/surveyCommittee.ts'
 import { ComponentRetiredError } from '../../protocol/wire/next.ts'
+import { componentOption } from '../arguments.ts'
 import { print, toJsonText } from '../output.ts'
 
-type StatusOptions = { member: string[]; rpc: string; json?: boolean }
+type StatusOptions = { component: ComponentKind; member: string[]; rpc: string; json?: boolean }
 
 /** A member answers at once or is as good as silent. */
 const READ_TIMEOUT_MS = 5_000
 
 export const statusCommand = (): Command =>
   new Command('status')
-    .description('say how a Chronicle’s committee does: height, who is behind or silent, the last anchor and its lag')
-    .argument('<config>', 'coalition.json that names the Chronicle')
+    .description('say how a component’s committee does: height, who is behind or silent, the last anchor and its lag')
+    .argument('<config>', 'coalition.json that names the component')
+    .addOption(componentOption())
     .requiredOption('--member <url...>', 'log of a member; give every member’s')
     .requiredOption('--rpc <url>', 'JSON-RPC endpoint of the home chain')
     .option('--json', 'print JSON')
@@ -32,16 +34,16 @@ Example:
     )
     .action(showStatus)
 
-async function showStatus(config: string, { member, rpc, json }: StatusOptions): Promise<void> {
-  const chronicle = await readChronicle(config)
+async function showStatus(config: string, { component: kind, member, rpc, json }: StatusOptions): Promise<void> {
+  const { component, members, origin, home } = await readComponent(config, { kind })
   const logs = member.map((url) => createLogReader({ url, timeoutMs: READ_TIMEOUT_MS }))
-  const chain = await connectChain({ rpcUrl: rpc, chainId: chronicle.home.chainId })
-  const registry = await openComponentRegistry(chain, { address: chronicle.home.registry })
-  const head = await registry.readHead({ component: chronicle.component }).catch((error: unknown): Head | undefined => {
+  const chain = await connectChain({ rpcUrl: rpc, chainId: home.chainId })
+  const registry = await openComponentRegistry(chain, { address: home.registry })
+  const head = await registry.readHead({ component }).catch((error: unknown): Head | undefined => {
     if (error instanceof ComponentUnknownError) return undefined
     throw error
   })
-  const survey = await surveyCommittee({ logs }, { chronicle, head })
+  const survey = await surveyCommittee({ logs }, { component, members, origin, head })
   print(survey, { json, text: describeSurvey })
   if (survey.margin < 0 || survey.alarms.length > 0) process.exitCode = 1
   if (survey.retirement !== null) throw new ComponentRetiredError(survey.retirement)

@@ -2,16 +2,17 @@ import { Command, InvalidArgumentError } from 'commander'
 import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
 import { connectChain } from '../../chain/connectChain.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { type ComponentKind, readComponent } from '../../client/readComponent.ts'
 import { verifyEntry } from '../../client/verifyEntry.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { decodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
+import { componentOption } from '../arguments.ts'
 import { describeEntry, type PrintedEntry, toPrintedEntry } from '../entryText.ts'
 import { print, say, toJsonText } from '../output.ts'
 
-type VerifyOptions = { log: string; rpc: string; config?: string; json?: boolean }
+type VerifyOptions = { log: string; rpc: string; config?: string; component: ComponentKind; json?: boolean }
 
 export type Verified = {
   verified: true
@@ -37,6 +38,7 @@ export const verifyCommand = (): Command =>
     .requiredOption('--log <url>', 'log of any member, or a copy of it')
     .requiredOption('--rpc <url>', 'JSON-RPC endpoint of the home chain')
     .option('--config <file>', 'coalition.json that pins the component, its registry and its chain')
+    .addOption(componentOption())
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -49,11 +51,12 @@ Example:
     )
     .action(verify)
 
-async function verify(index: bigint, { log: logUrl, rpc, config, json }: VerifyOptions): Promise<void> {
+async function verify(index: bigint, options: VerifyOptions): Promise<void> {
+  const { log: logUrl, rpc, config, component: kind, json } = options
   const log = createLogReader({ url: logUrl })
-  const pinned = config === undefined ? undefined : await readChronicle(config)
+  const pinned = config === undefined ? undefined : await readComponent(config, { kind })
   const chain = await connectChain({ rpcUrl: rpc, chainId: pinned?.home.chainId })
-  const component = pinned?.component ?? (await readComponent(log))
+  const component = pinned?.component ?? (await readClaimedComponent(log))
   const registry = pinned?.home.registry ?? COMPONENT_REGISTRY_ADDRESS
   if (pinned === undefined) say(`the log says it is of component ${component}; give --config to pin it`)
   const { entry, head, commit, retirement } = await verifyEntry({ chain, log }, { index, component, registry })
@@ -117,7 +120,7 @@ export const describeVerified = ({
   ].join('\n')
 
 /** The component that a log says it is of: the first line of its checkpoint (spec §6). A claim, and named as one. */
-async function readComponent(log: LogReader): Promise<Hex> {
+async function readClaimedComponent(log: LogReader): Promise<Hex> {
   const note = new TextDecoder().decode(await log.readCheckpoint())
   try {
     return decodeLogOrigin(note.slice(0, Math.max(0, note.indexOf('\n'))))

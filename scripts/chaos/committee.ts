@@ -6,7 +6,7 @@ import { type Chain, connectChain } from '../../chain/connectChain.ts'
 import { createSender } from '../../chain/createSender.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { createKey, readKeystore, type UnlockedKey } from '../../client/keystore.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { type Component, readComponent } from '../../client/readComponent.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { EXAMPLE_CONFIG, keystorePath, PASSWORD_FILE } from '../demo/committee.ts'
 import { findFreePort, ROOT, type StartOptions, startChain, startProcess, startRedis } from '../services.ts'
@@ -28,7 +28,7 @@ export type Victim = {
 export type MemberVictim = Victim & { signer: Hex; secretKey: Uint8Array; url: string; storePath: string }
 
 export type Committee = {
-  chronicle: Chronicle
+  chronicle: Component
   chain: Chain
   submitters: readonly UnlockedKey[]
   members: readonly MemberVictim[]
@@ -53,7 +53,7 @@ export async function startCommittee(options: { dir: string; submitterCount: num
   const logFile = (name: string): string => join(dir, 'logs', `${name}.log`)
   const submitters = Array.from({ length: submitterCount }, createKey).sort((a, b) => (a.signer < b.signer ? -1 : 1))
   const config = writeConfig(dir, submitters)
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   if (chronicle.home.registry !== COMPONENT_REGISTRY_ADDRESS) throw new Error('the example names another registry')
 
   const redisPort = await findFreePort()

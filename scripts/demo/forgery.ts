@@ -2,7 +2,7 @@ import type { Anchored, ComponentRegistry } from '../../chain/componentRegistry.
 import type { Sender } from '../../chain/createSender.ts'
 import type { Head } from '../../chain/head.ts'
 import type { LogReader } from '../../client/logReader.ts'
-import type { Chronicle } from '../../client/readChronicle.ts'
+import type { Component } from '../../client/readComponent.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { appendToTiles } from '../../protocol/log/appendToTiles.ts'
 import { EMPTY_RANGE } from '../../protocol/log/compactRange.ts'
@@ -14,7 +14,7 @@ import { createCertificate, type VerifiedCommit } from '../../protocol/wire/cert
 import { deriveCommitDigest, derivePrecommitDigest } from '../../protocol/wire/commit.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 
-export type ForgeryDependencies = { registry: ComponentRegistry; sender: Sender; log: LogReader; chronicle: Chronicle }
+export type ForgeryDependencies = { registry: ComponentRegistry; sender: Sender; log: LogReader; chronicle: Component }
 
 export type ForgeryParameters = {
   /** The newest head on chain, and the commit that it holds. */

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createKey, readKeystoreAddress, type UnlockedKey } from '../../client/keystore.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { type Component, readComponent } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { EXAMPLE_CONFIG, keystorePath, PASSWORD_FILE } from '../demo/committee.ts'
 import { findFreePort, ROOT, startProcess, startRedis, stopProcess } from '../services.ts'
@@ -11,7 +11,7 @@ import { findFreePort, ROOT, startProcess, startRedis, stopProcess } from '../se
 export type Seat = { name: string; signer: Hex; dir: string; url: string; env: Record<string, string>; logFile: string }
 
 export type FaultyCommittee = {
-  chronicle: Chronicle
+  chronicle: Component
   redisUrl: string
   seats: readonly Seat[]
   /** The one that faults are injected into; it is not started. */
@@ -31,7 +31,7 @@ export async function startOthers(options: {
   mkdirSync(join(dir, 'logs'), { recursive: true })
   const submitters = Array.from({ length: submitterCount }, createKey).sort((a, b) => (a.signer < b.signer ? -1 : 1))
   const config = writeConfig({ dir, memberCount, submitters })
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   const redis = await startRedis({ isPrivate: true })
   const seats: Seat[] = []
   for (const index of chronicle.signers.keys()) {

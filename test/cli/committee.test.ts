@@ -9,7 +9,7 @@ import { connectChain } from '../../chain/connectChain.ts'
 import { createSender } from '../../chain/createSender.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { createKey, readKeystore, type UnlockedKey, writeKeystore } from '../../client/keystore.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { type Component, readComponent } from '../../client/readComponent.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import type { EnvelopeTypedData } from '../../protocol/wire/envelopeTypedData.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
@@ -35,7 +35,7 @@ const password = readFileSync(PASSWORD_FILE, 'utf8').split('\n')[0]!
 /** Real members, an anchorer, a Redis and a chain. The tests below go through one component's life, in their order. */
 let redis: Service
 let chain: Service
-let chronicle: Chronicle
+let chronicle: Component
 let readHead: () => Promise<{ epoch: bigint; logSize: bigint; retired: boolean }>
 let members: DemoProcess[]
 /** Keys of members 0 to 5, of whom the config names the first four. */
@@ -48,7 +48,7 @@ const keystoreOf = (index: number): string =>
 
 before(async () => {
   ;[redis, chain] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
-  chronicle = await readChronicle(EXAMPLE_CONFIG)
+  chronicle = await readComponent(EXAMPLE_CONFIG, { kind: 'chronicle' })
   const { component, home } = chronicle
   const connected = await connectChain({ rpcUrl: chain.url, chainId: home.chainId })
   const payer = createSender(connected, { secretKey: fromHex(TEST_ACCOUNT_KEY) })

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { runCli } from '../../scripts/demo/committee.ts'
 import { type Service, startChain } from '../../scripts/services.ts'
@@ -25,7 +25,7 @@ function file(name: string, text: string): string {
   return path
 }
 
-const { component } = await readChronicle(config)
+const { component } = await readComponent(config, { kind: 'chronicle' })
 const status: MemberStatus = {
   ...{ component, signer: `0x${'11'.repeat(20)}`, epoch: 0n, height: 0n, commitDigest: ZERO_BYTES32 },
   ...{ startedAtMs: 1, nowMs: 2, isJoined: true, drops: {}, peers: [], pool: { envelopes: 0, bytes: 0 } },
@@ -110,7 +110,7 @@ const refusals: { name: string; args: () => string[]; code: string; status?: 1 |
     args: () => append(entries, { config: file('broken.json', '{"name":') }),
     code: 'MALFORMED_JSON',
   },
-  { name: 'a config without a Chronicle', args: () => append(entries, { config: terse }), code: 'NO_CHRONICLE' },
+  { name: 'a config without a Chronicle', args: () => append(entries, { config: terse }), code: 'NO_COMPONENT' },
   { name: 'a keystore that is none', args: () => append(entries, { key: existing }), code: 'KEYSTORE' },
   { name: 'an unreachable log', args: () => append(entries, { log: NOWHERE }), code: 'LOG_UNREACHABLE' },
   { name: 'a log that is no URL', args: () => append(entries, { log: 'localhost' }), code: 'INVALID_LOG_URL' },

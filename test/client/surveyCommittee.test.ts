@@ -4,7 +4,7 @@ import type { Head } from '../../chain/head.ts'
 import { type UnlockedKey, unlockKey } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { decodeMemberStatus, encodeMemberStatus, MalformedStatusError } from '../../client/memberStatus.ts'
-import type { Chronicle } from '../../client/readChronicle.ts'
+import type { Component } from '../../client/readComponent.ts'
 import { type Standing, surveyCommittee } from '../../client/surveyCommittee.ts'
 import { encodeCheckpoint } from '../../protocol/log/checkpoint.ts'
 import type { CompactRange } from '../../protocol/log/compactRange.ts'
@@ -38,7 +38,7 @@ const chronicle = {
   signers,
   origin,
   members: keys.map(({ signer, noteKey }) => ({ signer, noteKey })),
-} as unknown as Chronicle
+} as unknown as Component
 
 const until = async (isTrue: () => boolean): Promise<void> => {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -101,7 +101,7 @@ async function headOf(log: LogReader, height: bigint, over: Partial<Head> = {}):
 test('a healthy committee: every member at work at the newest height, a margin of one, and the anchor’s lag', async () => {
   const { logs, close } = await startServed()
   const head = await headOf(logs[0]!, 1n)
-  const survey = await surveyCommittee({ logs }, { chronicle, head })
+  const survey = await surveyCommittee({ logs }, { ...chronicle, head })
   assert.deepEqual(standings(survey), ['atWork', 'atWork', 'atWork', 'atWork'])
   assert.deepEqual([survey.height, survey.quorum, survey.responsive, survey.margin], [2n, 3, 4, 1])
   assert.deepEqual([survey.anchor?.height, survey.anchor?.lagCommits], [1n, 1n])
@@ -115,11 +115,11 @@ test('a healthy committee: every member at work at the newest height, a margin o
 
 test('members that nobody answers for are silent, and two of them leave no quorum', async () => {
   const { servers, logs, close } = await startServed()
-  const three = await surveyCommittee({ logs: logs.slice(1) }, { chronicle, head: undefined })
+  const three = await surveyCommittee({ logs: logs.slice(1) }, { ...chronicle, head: undefined })
   assert.deepEqual(standings(three), ['silent', 'atWork', 'atWork', 'atWork'])
   assert.deepEqual([three.margin, three.anchor], [0, null])
   await servers[3]!.close()
-  const two = await surveyCommittee({ logs: logs.slice(1) }, { chronicle, head: undefined })
+  const two = await surveyCommittee({ logs: logs.slice(1) }, { ...chronicle, head: undefined })
   assert.deepEqual(standings(two), ['silent', 'atWork', 'atWork', 'silent'])
   assert.equal(two.margin, -1)
   assert.equal(two.unusable[0]?.url, servers[3]!.url)
@@ -142,7 +142,10 @@ test('a member that serves an older height is behind by so many, and one that as
     ...logs[2]!,
     readStatus: async () => ({ ...(await logs[2]!.readStatus()), isJoined: false }),
   }
-  const survey = await surveyCommittee({ logs: [logs[0]!, behind, joining, logs[3]!] }, { chronicle, head: undefined })
+  const survey = await surveyCommittee(
+    { logs: [logs[0]!, behind, joining, logs[3]!] },
+    { ...chronicle, head: undefined },
+  )
   assert.deepEqual(standings(survey), ['atWork', 'behind', 'joining', 'atWork'])
   assert.equal(survey.members[1]!.behindBy, 1n)
   assert.equal(survey.margin, 0)
@@ -160,10 +163,10 @@ test('two certified commits of one height, and a certified one that the chain do
     readCommit: async (height) => (height === 2n ? { ...record, commit, certificate } : logs[3]!.readCommit(height)),
     readStatus: async () => ({ ...(await logs[3]!.readStatus()), commitDigest }),
   }
-  const forked = await surveyCommittee({ logs: [...logs.slice(0, 3), fork] }, { chronicle, head: undefined })
+  const forked = await surveyCommittee({ logs: [...logs.slice(0, 3), fork] }, { ...chronicle, head: undefined })
   assert.match(forked.alarms[0]!, /^at height 2 .+ both certified$/)
   const head = await headOf(logs[0]!, 1n, { logRoot: `0x${'ab'.repeat(32)}` })
-  const contradicted = await surveyCommittee({ logs }, { chronicle, head })
+  const contradicted = await surveyCommittee({ logs }, { ...chronicle, head })
   assert.equal(contradicted.alarms.length, 4)
   await close()
 })
@@ -180,7 +183,7 @@ test('a member whose certificate does not hold is faulty, and nobody speaks for 
   const impostor: LogReader = { ...logs[1]!, readCheckpoint: () => logs[2]!.readCheckpoint() }
   const survey = await surveyCommittee(
     { logs: [forger, impostor, logs[2]!, logs[2]!, logs[3]!] },
-    { chronicle, head: undefined },
+    { ...chronicle, head: undefined },
   )
   assert.deepEqual(standings(survey), ['faulty', 'silent', 'atWork', 'atWork'])
   assert.match(survey.members[0]!.reason!, /does not hold/)
@@ -219,7 +222,7 @@ test('after a rotation the members that decide now are surveyed, and one that le
   const committeeHash = deriveCommitteeHash(second)
   for (const height of [end.height, end.height + 1n]) {
     const head = await headOf(logs[0]!, height, { epoch: 1n, committeeHash })
-    const survey = await surveyCommittee({ logs: all }, { chronicle, head })
+    const survey = await surveyCommittee({ logs: all }, { ...chronicle, head })
     assert.deepEqual([survey.epoch, survey.committeeHash, survey.alarms], [1n, committeeHash, []])
     assert.deepEqual(
       survey.members.map(({ signer }) => signer),
@@ -230,11 +233,11 @@ test('after a rotation the members that decide now are surveyed, and one that le
   }
   const other = await headOf(logs[0]!, end.height, { epoch: 1n })
   assert.match(
-    (await surveyCommittee({ logs: all }, { chronicle, head: other })).alarms[0]!,
+    (await surveyCommittee({ logs: all }, { ...chronicle, head: other })).alarms[0]!,
     /committee of epoch 1 is not/,
   )
   const ahead = await headOf(logs[0]!, end.height, { epoch: 2n, committeeHash })
-  assert.match((await surveyCommittee({ logs: all }, { chronicle, head: ahead })).alarms[0]!, /a head of epoch 2/)
+  assert.match((await surveyCommittee({ logs: all }, { ...chronicle, head: ahead })).alarms[0]!, /a head of epoch 2/)
   const liar: LogReader = {
     ...logs[1]!,
     readEpochEnd: async (epoch) => {
@@ -242,7 +245,7 @@ test('after a rotation the members that decide now are surveyed, and one that le
       return { ...record, commit: { ...record.commit, timestampMs: 1n } }
     },
   }
-  const lied = await surveyCommittee({ logs: [...all.slice(2), liar] }, { chronicle, head: undefined })
+  const lied = await surveyCommittee({ logs: [...all.slice(2), liar] }, { ...chronicle, head: undefined })
   const shown = lied.members.find(({ signer }) => signer === signers[1])!
   assert.equal(shown.standing, 'faulty')
   assert.match(shown.reason!, /does not show what ended epoch 0/)
@@ -264,7 +267,7 @@ test('two certified ends of one epoch are an alarm', async () => {
     readEpochEnd: async (epoch) =>
       epoch === 0n ? { ...record, commit, certificate: certify(commit) } : logs[0]!.readEpochEnd(epoch),
   }
-  const survey = await surveyCommittee({ logs: [logs[1]!, fork] }, { chronicle, head: undefined })
+  const survey = await surveyCommittee({ logs: [logs[1]!, fork] }, { ...chronicle, head: undefined })
   assert.match(survey.alarms[0]!, /^epoch 0 ended with commit .+, both certified$/)
   await close()
 })
@@ -274,7 +277,7 @@ test('a retired component’s last word stands in its survey', async () => {
   const successor = `0x${'5c'.repeat(32)}` as const
   await govern(served, { kind: 'approveRetirement', epoch: 0n, successor, reason: 'replaced' })
   await until(() => served.running.every(({ replica }) => replica.state().governance.retirement !== null))
-  const survey = await surveyCommittee({ logs: served.logs }, { chronicle, head: undefined })
+  const survey = await surveyCommittee({ logs: served.logs }, { ...chronicle, head: undefined })
   assert.deepEqual([survey.retirement?.successor, survey.retirement?.reason], [successor, 'replaced'])
   assert.equal(survey.retirement?.effectiveHeight, survey.height)
   await served.close()

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { EXAMPLE_CONFIG } from '../../scripts/demo/committee.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -25,7 +25,7 @@ async function runDemo(args: readonly string[]): Promise<{ status: number; said:
 }
 
 test('the example names the registry at the address that its bytecode has on every chain', async () => {
-  assert.equal((await readChronicle(EXAMPLE_CONFIG)).home.registry, COMPONENT_REGISTRY_ADDRESS)
+  assert.equal((await readComponent(EXAMPLE_CONFIG, { kind: 'chronicle' })).home.registry, COMPONENT_REGISTRY_ADDRESS)
 })
 
 test('the demo refuses bad arguments with its usage, and starts nothing', async () => {

@@ -12,7 +12,7 @@ import { findSuccessor } from '../../client/findSuccessor.ts'
 import { createKey, readKeystore, type UnlockedKey, writeKeystore } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { readPasswordFile } from '../../client/passwordFile.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { type Component, readComponent } from '../../client/readComponent.ts'
 import { createSubmitter, type Submitter } from '../../client/submit.ts'
 import { fromHex, type Hex, toHex } from '../../protocol/bytes.ts'
 import { hashLeaf } from '../../protocol/log/treeHash.ts'
@@ -58,7 +58,7 @@ let sender: Sender
 let retiring: Committee
 let next: Committee
 
-type Committee = { config: string; chronicle: Chronicle; keystores: string[]; members: DemoProcess[]; log: LogReader }
+type Committee = { config: string; chronicle: Component; keystores: string[]; members: DemoProcess[]; log: LogReader }
 type Seat = { keystore: string; signer: Hex; noteKey: Hex }
 
 before(async () => {
@@ -110,7 +110,7 @@ async function startCommittee(name: string, seats: readonly Seat[]): Promise<Com
   const started = await Promise.all(keystores.map((keystore, index) => startMember(settings, { index, keystore })))
   const urls = started.map(({ url }) => url)
   await startAnchorer(settings, { logUrls: urls })
-  const chronicle = await readChronicle(config)
+  const chronicle = await readComponent(config, { kind: 'chronicle' })
   return { config, chronicle, keystores, members: started, log: createLogReader({ url: urls[0]! }) }
 }
 

@@ -11,7 +11,7 @@ import { createEpochs } from '../../client/epochs.ts'
 import { readKeystore } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { readPasswordFile } from '../../client/passwordFile.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { type Component, readComponent } from '../../client/readComponent.ts'
 import { createSubmitter } from '../../client/submit.ts'
 import { fromHex } from '../../protocol/bytes.ts'
 import { encodeChronicleCommand } from '../../protocol/wire/chronicleCommand.ts'
@@ -27,7 +27,7 @@ const PAYER = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff8
 const ENTRIES = 600
 
 /** Three of the example's four members at work, as processes, with a log that was anchored; the fourth never started. */
-let chronicle: Chronicle
+let chronicle: Component
 let redis: Service
 let chain: Service
 let members: ChildProcess[]
@@ -35,7 +35,7 @@ let urls: string[]
 let log: LogReader
 const dir = createTestDir()
 before(async () => {
-  chronicle = await readChronicle(EXAMPLE_CONFIG)
+  chronicle = await readComponent(EXAMPLE_CONFIG, { kind: 'chronicle' })
   ;[redis, chain] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
   await Promise.all([0, 1, 2].map((index) => member(index, 'init').ended))
   const running = await Promise.all([0, 1, 2].map((index) => startProcess(runArgs('run'), { env: envOf(index) })))

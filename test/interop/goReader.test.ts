@@ -6,7 +6,7 @@ import { createEpochs } from '../../client/epochs.ts'
 import { readKeystore } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { readPasswordFile } from '../../client/passwordFile.ts'
-import { type Chronicle, readChronicle } from '../../client/readChronicle.ts'
+import { type Component, readComponent } from '../../client/readComponent.ts'
 import { createSubmitter } from '../../client/submit.ts'
 import { fromHex } from '../../protocol/bytes.ts'
 import { decodeCheckpoint, encodeCheckpoint } from '../../protocol/log/checkpoint.ts'
@@ -33,7 +33,7 @@ const skip = reason === undefined ? false : `${reason}: not read with Go`
 /** Entries after each envelope: within a tile, one tile exactly, and two with a third that stays partial. */
 const SIZES = [200, 256, 500, 650]
 
-let chronicle: Chronicle
+let chronicle: Component
 let redis: Service
 let members: DemoProcess[] = []
 let log: LogReader
@@ -44,7 +44,7 @@ const dir = createTestDir()
 
 before(async () => {
   if (skip !== false) return
-  chronicle = await readChronicle(EXAMPLE_CONFIG)
+  chronicle = await readComponent(EXAMPLE_CONFIG, { kind: 'chronicle' })
   redis = await startRedis({ isPrivate: true })
   const settings = { redisUrl: redis.url, rpcUrl: '', config: EXAMPLE_CONFIG, dir, start: {} }
   members = await Promise.all([0, 1, 2, 3].map((index) => startMember(settings, { index })))

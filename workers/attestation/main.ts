@@ -3,7 +3,7 @@ import { createCollateralCache } from '../../client/collateral/collateralCache.t
 import { createCollateralFiles } from '../../client/collateral/collateralFiles.ts'
 import { createPcsClient } from '../../client/collateral/pcsClient.ts'
 import { readKeystore } from '../../client/keystore.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { UnreadableInputError } from '../../client/unreadableInput.ts'
 import { type AttestationPolicy, decodePolicy, PolicyInvalidError } from '../../protocol/attestation/policy.ts'
 import { readAttestationSettings, readPassword } from '../runtime/config.ts'
@@ -16,7 +16,7 @@ import { startAttestationWorker } from './worker.ts'
 
 async function run(): Promise<void> {
   const settings = readAttestationSettings()
-  const { component } = await readChronicle(settings.COALITION_CONFIG)
+  const { component } = await readComponent(settings.COALITION_CONFIG, { kind: settings.COMPONENT })
   const key = await readKeystore({ path: settings.KEYSTORE, password: readPassword(settings) })
   const policy = settings.POLICY === undefined ? {} : await readPolicy(settings.POLICY)
   const logger = createLogger({ name: 'attestation', level: settings.LOG_LEVEL })

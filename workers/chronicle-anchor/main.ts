@@ -7,7 +7,7 @@ import { createSender } from '../../chain/createSender.ts'
 import { createSenderLease } from '../../chain/senderLease.ts'
 import { readKeystore } from '../../client/keystore.ts'
 import { createLogReader } from '../../client/logReader.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { anchorQueueName, KEEP_FINISHED_JOBS } from '../queues.ts'
 import { readAnchorSettings, readPassword } from '../runtime/config.ts'
 import { toJobError } from '../runtime/jobError.ts'
@@ -25,8 +25,9 @@ const LEASE_MS = 10_000
 
 async function run(): Promise<void> {
   const settings = readAnchorSettings()
-  const chronicle = await readChronicle(settings.COALITION_CONFIG)
-  const { component, home } = chronicle
+  const { component, componentId, members, home } = await readComponent(settings.COALITION_CONFIG, {
+    kind: settings.COMPONENT,
+  })
   const logger = createLogger({ name: 'chronicle-anchor', level: settings.LOG_LEVEL })
   const shutdown = createShutdown({ logger })
   const { RPC_URLS: rpcUrls, RPC_AGREE_COUNT: agreeCount, FROM_BLOCK: fromBlock } = settings
@@ -58,7 +59,7 @@ async function run(): Promise<void> {
       logger,
       clock: { nowMs: Date.now },
     },
-    { chronicle, lagMaxMs: settings.ANCHOR_LAG_MAX_MS },
+    { component, componentId, members, lagMaxMs: settings.ANCHOR_LAG_MAX_MS },
   )
 
   const queue = new Queue(anchorQueueName({ component }), { connection: redis })

@@ -4,7 +4,7 @@ import type { Sender } from '../../chain/createSender.ts'
 import type { Head } from '../../chain/head.ts'
 import { SenderBusyError, type SenderLease } from '../../chain/senderLease.ts'
 import type { LogReader } from '../../client/logReader.ts'
-import type { Chronicle } from '../../client/readChronicle.ts'
+import type { Component } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -33,8 +33,7 @@ export type ProcessorDependencies = {
   clock: { nowMs(): number }
 }
 
-export type ProcessorParameters = {
-  chronicle: Chronicle
+export type ProcessorParameters = Pick<Component, 'component' | 'componentId' | 'members'> & {
   /** How long a marked commit may wait for its confirmation, by its own time, before that is an alarm. */
   lagMaxMs: number
 }
@@ -48,9 +47,8 @@ export type ProcessorParameters = {
  */
 export function createProcessor(
   { registry, sender, follower, lease, logs, logger, clock }: ProcessorDependencies,
-  { chronicle, lagMaxMs }: ProcessorParameters,
+  { component, componentId, members: genesisMembers, lagMaxMs }: ProcessorParameters,
 ): () => Promise<AnchorResult> {
-  const { component } = chronicle
   let lastHead: Head | undefined
   let lastCommittee: { hash: Hex; members: readonly Member[] } | undefined
   /** The oldest marked commit that is not confirmed, as far as this process knows. */
@@ -108,8 +106,7 @@ export function createProcessor(
     // Another process may have done it while this one came to its turn.
     const found = await readHead()
     if (found !== undefined) return found
-    const { componentId, members } = chronicle
-    const { txHash } = await registry.register(sender, { componentId, members })
+    const { txHash } = await registry.register(sender, { componentId, members: genesisMembers })
     logger.info({ component, txHash }, 'registered')
     return readHead()
   }
@@ -159,7 +156,7 @@ export function createProcessor(
 
   async function membersOf(head: Head): Promise<readonly Member[]> {
     // A component's key follows from its genesis committee, so that of epoch 0 is the config's.
-    if (head.epoch === 0n) return chronicle.members
+    if (head.epoch === 0n) return genesisMembers
     if (lastCommittee?.hash !== head.committeeHash) {
       lastCommittee = { hash: head.committeeHash, members: await readCommittee(logs, head) }
     }

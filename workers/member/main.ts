@@ -1,8 +1,7 @@
 import { readKeystore, readKeystoreAddress } from '../../client/keystore.ts'
 import { createLogReader } from '../../client/logReader.ts'
-import { readChronicle } from '../../client/readChronicle.ts'
+import { readComponent } from '../../client/readComponent.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
-import { chronicle as machine } from '../../modules/chronicle/machine.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import { checkpointStreamName } from '../queues.ts'
 import { readMemberSettings, readPassword, readSyncSettings } from '../runtime/config.ts'
@@ -13,6 +12,7 @@ import { createShutdown } from '../runtime/shutdown.ts'
 import { createCheckpointSigner } from './checkpointer.ts'
 import { createDriver } from './driver.ts'
 import { createInbox } from './inbox.ts'
+import { KINDS } from './kinds.ts'
 import { startPublisher } from './publisher.ts'
 import { createRedisTransport } from './redisTransport.ts'
 import { openReplica } from './replica.ts'
@@ -27,22 +27,24 @@ const SYNC_READ_TIMEOUT_MS = 30_000
 
 async function init(): Promise<void> {
   const settings = readMemberSettings()
-  const chronicle = await readChronicle(settings.COALITION_CONFIG)
+  const { component, parameters } = await readComponent(settings.COALITION_CONFIG, { kind: settings.COMPONENT })
   const signer = await readKeystoreAddress(settings.KEYSTORE)
-  const identity = { dir: settings.STORE, component: chronicle.component, signer }
+  const identity = { dir: settings.STORE, component, signer }
   initStore(identity)
   const store = openStore(identity)
-  store.bindParameters(chronicle.parameters)
+  store.bindParameters(parameters)
   store.close()
 }
 
 async function sync(): Promise<void> {
   const settings = readSyncSettings()
-  const chronicle = await readChronicle(settings.COALITION_CONFIG)
-  const { component, parameters, members } = chronicle
+  const { machine } = KINDS[settings.COMPONENT]
+  const { component, parameters, members, home } = await readComponent(settings.COALITION_CONFIG, {
+    kind: settings.COMPONENT,
+  })
   const signer = await readKeystoreAddress(settings.KEYSTORE)
   const logger = createLogger({ name: `sync-${signer.slice(0, 10)}`, level: settings.LOG_LEVEL })
-  const trusted = await chooseTrust(settings, chronicle)
+  const trusted = await chooseTrust(settings, { component, home })
   logger.info(trusted, 'this commit is trusted')
   const peers = settings.SYNC_URLS.map((url) => createLogReader({ url, timeoutMs: SYNC_READ_TIMEOUT_MS }))
   const identity = { dir: settings.STORE, component, signer, isSyncing: true }
@@ -67,9 +69,10 @@ async function sync(): Promise<void> {
 
 async function run(): Promise<void> {
   const settings = readMemberSettings()
-  const chronicle = await readChronicle(settings.COALITION_CONFIG)
+  const { machine, createServe } = KINDS[settings.COMPONENT]
+  const spelledOut = await readComponent(settings.COALITION_CONFIG, { kind: settings.COMPONENT })
   const key = await readKeystore({ path: settings.KEYSTORE, password: readPassword(settings) })
-  const { component, members, signers, parameters } = chronicle
+  const { component, members, signers, parameters, origin } = spelledOut
   const { signer } = key
   const seat = signers.indexOf(signer)
   const logger = createLogger({ name: `member-${seat < 0 ? signer.slice(0, 10) : seat}`, level: settings.LOG_LEVEL })
@@ -113,7 +116,7 @@ async function run(): Promise<void> {
       logger,
       clock: { nowMs: Date.now },
     },
-    { signer: createCheckpointSigner({ key, origin: chronicle.origin }) },
+    { signer: createCheckpointSigner({ key, origin }) },
   )
   shutdown.defer('publisher', () => publisher.close())
   const inbox = createInbox({ redis, driver, logger }, { component, signer })
@@ -122,6 +125,7 @@ async function run(): Promise<void> {
   const server = await startServer(
     {
       logger,
+      serveKind: createServe?.({ component: spelledOut, replica, store, key, logger }),
       view: {
         store,
         size: () => replica.state().log.size,

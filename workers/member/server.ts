@@ -9,6 +9,7 @@ import { decodeTilePath } from '../../protocol/log/tilePath.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { ServeKind } from './kinds.ts'
 import { createSnapshotShelf, type SnapshotShelf } from './snapshotShelf.ts'
 import type { Store } from './store.ts'
 
@@ -46,16 +47,16 @@ const CONNECTIONS_MAX = 512
  * `/commit/epoch/EPOCH` (the commit that ended it), `/snapshot/HEIGHT` and `/snapshot/anchor` (the state at a height that is
  * marked for the chain, of which the newest two are kept), `/extensions/HEIGHT` (a quorum's vote extensions for that commit,
  * where the component uses them), `/submitter/ADDRESS` (its last sequence), `/status` (how this
- * member does) and `/health`.
+ * member does) and `/health`. What `serveKind` takes is not looked for in the log: its paths begin otherwise.
  */
 export async function startServer(
-  { view, logger }: { view: LogView; logger: Logger },
+  { view, serveKind, logger }: { view: LogView; serveKind?: ServeKind | undefined; logger: Logger },
   { host, port }: { host: string; port: number },
 ): Promise<{ url: string; close(): Promise<void> }> {
   const snapshots = createSnapshotShelf(view.store)
   const server = createServer((request, response) => {
     try {
-      answer(request, response, { view, snapshots })
+      if (serveKind?.(request, response) !== true) answer(request, response, { view, snapshots })
     } catch (error) {
       logger.error({ err: error, path: request.url }, 'serving failed')
       if (!response.headersSent) send(response, { status: 500, body: 'internal error\n' })

@@ -2,7 +2,7 @@ import { openComponentRegistry } from '../../chain/componentRegistry.ts'
 import { connectEndpoints } from '../../chain/connectEndpoints.ts'
 import { readAnchoredCommit } from '../../chain/readAnchoredCommit.ts'
 import { type LogReader, NotInLogError } from '../../client/logReader.ts'
-import type { Chronicle } from '../../client/readChronicle.ts'
+import type { Component } from '../../client/readComponent.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { rootOf } from '../../protocol/log/treeRoot.ts'
@@ -48,7 +48,7 @@ const STEPS_DOWN_MAX = 4096n
  */
 export async function chooseTrust(
   settings: Pick<SyncSettings, 'SYNC_TRUST' | 'RPC_URLS' | 'RPC_AGREE_COUNT' | 'FROM_BLOCK'>,
-  { component, home }: Pick<Chronicle, 'component' | 'home'>,
+  { component, home }: Pick<Component, 'component' | 'home'>,
 ): Promise<TrustedCommit> {
   const { SYNC_TRUST: given, RPC_URLS: rpcUrls, RPC_AGREE_COUNT: agreeCount, FROM_BLOCK: fromBlock } = settings
   if (given !== undefined && rpcUrls !== undefined) {

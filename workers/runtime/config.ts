@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readPasswordFile } from '../../client/passwordFile.ts'
+import { COMPONENT_KINDS } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 
@@ -40,6 +41,8 @@ const port = z
 const COMMON = {
   /** Path of the coalition.json that names the component. */
   COALITION_CONFIG: z.string().min(1),
+  /** Which of the config's components. */
+  COMPONENT: z.enum(COMPONENT_KINDS).default('chronicle'),
   REDIS_URL: url(/^rediss?:$/).default('redis://127.0.0.1:6379'),
   KEYSTORE: z.string().min(1),
   KEYSTORE_PASSWORD_FILE: z.string().min(1),

@@ -9,7 +9,7 @@ import { deployRegistry } from '../../../chain/deployRegistry.ts'
 import { createSenderLease } from '../../../chain/senderLease.ts'
 import { EpochUnprovenError } from '../../../client/epochEnd.ts'
 import { createLogReader } from '../../../client/logReader.ts'
-import { resolveChronicle } from '../../../client/readChronicle.ts'
+import { resolveComponent } from '../../../client/readComponent.ts'
 import { NotVerifiedError, verifyEntry } from '../../../client/verifyEntry.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import { defineCoalition } from '../../../protocol/identity/coalition.ts'
@@ -42,7 +42,7 @@ after(async () => {
 /** A Chronicle of its own on the one registry, with logs whose heights the test decides. */
 function createWorld(name: string) {
   const committee = createTestCommittee({ name, memberCount: 4 })
-  const chronicle = resolveChronicle(
+  const chronicle = resolveComponent(
     defineCoalition({
       schemaVersion: 1,
       name,
@@ -54,6 +54,7 @@ function createWorld(name: string) {
         },
       },
     }),
+    { kind: 'chronicle' },
   )
   const { component } = chronicle
   let nowMs = Date.now()
@@ -69,7 +70,7 @@ function createWorld(name: string) {
         logs: urls.map((url) => createLogReader({ url })),
         clock: { nowMs: () => nowMs },
       },
-      { chronicle, lagMaxMs: LAG_MAX_MS },
+      { ...chronicle, lagMaxMs: LAG_MAX_MS },
     )
   return {
     component,

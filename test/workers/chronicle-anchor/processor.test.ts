@@ -9,7 +9,7 @@ import { createSender, type Sender } from '../../../chain/createSender.ts'
 import { deployRegistry } from '../../../chain/deployRegistry.ts'
 import { createSenderLease } from '../../../chain/senderLease.ts'
 import { createLogReader } from '../../../client/logReader.ts'
-import { resolveChronicle } from '../../../client/readChronicle.ts'
+import { resolveComponent } from '../../../client/readComponent.ts'
 import { NotAnchoredError, NotVerifiedError, verifyEntry } from '../../../client/verifyEntry.ts'
 import { fromHex } from '../../../protocol/bytes.ts'
 import { defineCoalition } from '../../../protocol/identity/coalition.ts'
@@ -43,7 +43,7 @@ after(async () => {
 
 /** A Chronicle that marks every commit, its committee in memory, its log served. Each call's is another component. */
 async function startChronicle(name: string) {
-  const chronicle = resolveChronicle(
+  const chronicle = resolveComponent(
     defineCoalition({
       schemaVersion: 1,
       name,
@@ -55,6 +55,7 @@ async function startChronicle(name: string) {
         },
       },
     }),
+    { kind: 'chronicle' },
   )
   const { component } = chronicle
   const committee = await startCommittee([0, 1, 2, 3], { anchorEveryCommits: 1 }, component)
@@ -73,7 +74,7 @@ async function startChronicle(name: string) {
         logs: urls.map((url) => createLogReader({ url })),
         clock: { nowMs: Date.now },
       },
-      { chronicle, lagMaxMs: 600_000 },
+      { ...chronicle, lagMaxMs: 600_000 },
     )
   const close = async () => {
     await server.close()

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import type { ServeKind } from '../../../workers/member/kinds.ts'
 import { startServer } from '../../../workers/member/server.ts'
 import { createStatus } from '../../../workers/member/status.ts'
 import type { TestMemberOf } from './chronicle-of-tests.ts'
@@ -7,10 +8,12 @@ import type { TestMemberOf } from './chronicle-of-tests.ts'
 export const serve = <State>(
   { store, replica, driver, signer }: TestMemberOf<State>,
   checkpoint: () => Uint8Array = () => new Uint8Array(0),
+  serveKind?: ServeKind,
 ) =>
   startServer(
     {
       logger: pino({ level: 'silent' }),
+      serveKind,
       view: {
         store,
         checkpoint,

@@ -94,6 +94,28 @@ test('an old partial tile and bundle are served for as long as the log lives', a
   await close()
 })
 
+test('what a kind of component takes is its own to answer, and what it leaves is the log’s', async () => {
+  const { running, stop } = await startCommittee()
+  const server = await serve(running[0]!, undefined, (request, response) => {
+    if (request.url === '/broken') throw new Error('a fault of ours')
+    if (request.url !== '/greeting') return false
+    response.end(`${request.method} is heard`)
+    return true
+  })
+  const ask = async (path: string, method = 'GET') => {
+    const response = await fetch(`${server.url}${path}`, { method })
+    return [response.status, await response.text()]
+  }
+  assert.deepEqual(await ask('/greeting', 'POST'), [200, 'POST is heard'])
+  assert.deepEqual(await ask('/health'), [200, '{"height":"0","size":"0"}'])
+  assert.deepEqual(await ask('/other', 'POST'), [405, 'read-only: GET or HEAD\n'])
+  assert.deepEqual(await ask('/other'), [404, 'not in this log\n'])
+  assert.deepEqual(await ask('/broken'), [500, 'internal error\n'])
+  assert.deepEqual(await ask('/greeting'), [200, 'GET is heard'])
+  await server.close()
+  stop()
+})
+
 test('startServer: refuses a port that is taken', async () => {
   const { member, server, close } = await startLog()
   const { port } = new URL(server.url)

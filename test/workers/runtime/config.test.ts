@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { InvalidSettingError, readPassword } from '../../../workers/runtime/config.ts'
+import { InvalidSettingError, readMemberSettings, readPassword } from '../../../workers/runtime/config.ts'
 import { createTestDir } from '../member/chronicle-of-tests.ts'
 
 function passwordFile(text: string): { KEYSTORE_PASSWORD_FILE: string } {
@@ -19,4 +19,20 @@ test('readPassword: takes the first line, whatever follows it', () => {
 test('readPassword: refuses an empty first line and a file that is not there', () => {
   assert.throws(() => readPassword(passwordFile('\nsecret\n')), InvalidSettingError)
   assert.throws(() => readPassword({ KEYSTORE_PASSWORD_FILE: join(createTestDir(), 'none') }), InvalidSettingError)
+})
+
+test('readMemberSettings: runs the Chronicle unless COMPONENT names another, and refuses what is none', (t) => {
+  const before = { ...process.env }
+  t.after(() => {
+    process.env = before
+  })
+  delete process.env.COMPONENT
+  Object.assign(process.env, { COALITION_CONFIG: 'a', KEYSTORE: 'a', KEYSTORE_PASSWORD_FILE: 'a', STORE: 'a' })
+  assert.equal(readMemberSettings().COMPONENT, 'chronicle')
+  process.env.COMPONENT = 'tickets'
+  assert.equal(readMemberSettings().COMPONENT, 'tickets')
+  for (const COMPONENT of ['compute', 'Atlas', '', 'toString']) {
+    process.env.COMPONENT = COMPONENT
+    assert.throws(readMemberSettings, { code: 'INVALID_SETTING', message: /^The setting COMPONENT cannot be used/ })
+  }
 })

@@ -40,12 +40,15 @@ export function verifySignedJson(parameters: {
     throw new SignedJsonError('COLLATERAL_SIGNATURE_INVALID', `The signature on the ${name} is wrong`)
   }
   let value: unknown
+  let compact: string
   try {
     value = JSON.parse(text)
+    // Also refuses what nests more deeply than the stack is.
+    compact = JSON.stringify(value)
   } catch (cause) {
     throw invalid(name, 'is not JSON', cause)
   }
-  if (JSON.stringify(value) !== text) throw invalid(name, 'is not in the one compact form, or has a key twice')
+  if (compact !== text) throw invalid(name, 'is not in the one compact form, or has a key twice')
   return new JsonObject(name, value)
 }
 

@@ -370,6 +370,11 @@ export const REFUSALS: readonly Refusal[] = [
     changes: { tcbInfoText: (text) => text.slice(0, -1) },
   },
   {
+    check: 'signed text that nests without end',
+    code: 'COLLATERAL_JSON_INVALID',
+    changes: { tcbInfoText: (text) => text.replace('{', `{"a":${'['.repeat(30_000)}${']'.repeat(30_000)},`) },
+  },
+  {
     check: 'a key that is there twice',
     code: 'COLLATERAL_JSON_INVALID',
     changes: { tcbInfoText: (text) => text.replace('{', '{"id":"SGX",') },

@@ -22,9 +22,9 @@ import { readVector } from './vectors.ts'
 /** For all parsers together; FUZZ_SECONDS=600 for the long run. */
 const FUZZ_MS = Number(process.env.FUZZ_SECONDS ?? '3') * 1_000
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
-/** What one call may allocate, garbage and all, beside a fixed megabyte: bytes for each byte of input. */
-const ALLOCATION_FACTOR = 256
+/** What one call may allocate, garbage and all: so many bytes, and so many for each byte of input. */
 const ALLOCATION_FIXED_BYTES = 4 * 1_048_576
+const ALLOCATION_FACTOR = 256
 
 /** mulberry32: small, and the same everywhere. */
 function createRandom(seed: number): (below: number) => number {
@@ -53,6 +53,40 @@ function mutate(bytes: Uint8Array, random: (below: number) => number): Uint8Arra
   return mutated
 }
 
+/** What may stand in JSON where something else belongs. */
+const ODD_VALUES: readonly unknown[] = [
+  ...[null, true, -1, -0, 0.5, 255, 65_535, 2 ** 32, 2 ** 53, 1e308, [], {}, [null], [[]], { length: 1 }],
+  ...['', '0', '\u0000', '2026-02-30T00:00:00Z', 'UpToDate', 'Revoked', 'ff'.repeat(48), 'x'.repeat(10_000)],
+  JSON.parse('{"__proto__":{"svn":1,"tcb":{}},"constructor":null,"toString":1}'),
+  JSON.parse('['.repeat(100) + ']'.repeat(100)),
+]
+
+/** Changes values, keys and lists of a JSON text, so that what breaks is its meaning, which changed bytes seldom reach. */
+function mutateJson(text: string, random: (below: number) => number): Uint8Array {
+  const root = JSON.parse(text) as Record<string, unknown>
+  for (let change = random(4); change >= 0; change--) {
+    let holder = root
+    for (;;) {
+      const keys = Object.keys(holder)
+      const key = keys[random(Math.max(keys.length, 1))]
+      if (key === undefined) break
+      const value = holder[key]
+      if (typeof value === 'object' && value !== null && random(4) > 0) {
+        holder = value as Record<string, unknown>
+        continue
+      }
+      const kind = random(4)
+      if (kind === 0) holder[key] = structuredClone(ODD_VALUES[random(ODD_VALUES.length)])
+      else if (kind === 1) holder[keys[random(keys.length)]!] = structuredClone(value)
+      else if (Array.isArray(holder))
+        holder.splice(Number(key), 1, ...(kind === 2 ? [] : [value, structuredClone(value)]))
+      else delete holder[key]
+      break
+    }
+  }
+  return bytes(JSON.stringify(root))
+}
+
 const { quote, collateral } = readVector('v5-90c06f-uptodate')
 const [leafDer, caDer] = decodePemChain(decodeQuote(quote).pckChain)
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
@@ -65,7 +99,12 @@ const json = (value: Uint8Array): unknown => {
   }
 }
 
-const PARSERS: readonly { name: string; seeds: readonly Uint8Array[]; parse: (input: Uint8Array) => unknown }[] = [
+const PARSERS: readonly {
+  name: string
+  seeds: readonly Uint8Array[]
+  isJson?: true
+  parse: (input: Uint8Array) => unknown
+}[] = [
   { name: 'decodeQuote', seeds: [quote, readVector('v4-b0c06f-uptodate').quote], parse: decodeQuote },
   { name: 'decodePemChain', seeds: [bytes(collateral.pckCrlIssuerChain)], parse: decodePemChain },
   { name: 'decodeCertificate', seeds: [leafDer!, caDer!], parse: decodeCertificate },
@@ -78,25 +117,40 @@ const PARSERS: readonly { name: string; seeds: readonly Uint8Array[]; parse: (in
   {
     name: 'decodeTcbInfo',
     seeds: [bytes(collateral.tcbInfo)],
+    isJson: true,
     parse: (input) => decodeTcbInfo(new JsonObject('TCB info', json(input))),
   },
   {
     name: 'decodeQeIdentity',
     seeds: [bytes(collateral.qeIdentity)],
+    isJson: true,
     parse: (input) => decodeQeIdentity(new JsonObject('QE identity', json(input))),
   },
   {
     name: 'decodePolicy',
     seeds: [
       bytes(
-        '{"acceptedStatuses":["UpToDate"],"graceDays":3,"measurements":[{"rtMr":[null]}],"tdAttributes":{"pks":true}}',
+        JSON.stringify({
+          acceptedStatuses: ['UpToDate', 'SWHardeningNeeded'],
+          graceDays: 3,
+          minEvaluationDataNumber: 17,
+          acceptedAdvisories: ['INTEL-SA-00001'],
+          refusedAdvisories: ['INTEL-SA-00002'],
+          measurements: [{ mrTd: `0x${'ab'.repeat(48)}`, rtMr: [null, `0x${'cd'.repeat(48)}`, null, null] }],
+          imageInMrtd: true,
+          reportData: `0x${'00'.repeat(64)}`,
+          tdAttributes: { pks: true, septVeDisable: false },
+          acceptServiceTd: false,
+        }),
       ),
     ],
+    isJson: true,
     parse: (input) => decodePolicy(json(input)),
   },
   {
     name: 'decodeCollateralFile',
     seeds: [bytes(JSON.stringify(encodeCollateralFile(collateral)))],
+    isJson: true,
     parse: (input) => decodeCollateralFile(json(input)),
   },
 ]
@@ -106,7 +160,7 @@ const usedBytes = (): number => {
   return used_heap_size + external_memory
 }
 
-for (const { name, seeds, parse } of PARSERS) {
+for (const { name, seeds, isJson, parse } of PARSERS) {
   test(`${name}: whatever it is given, it answers or refuses, within its allocation (SEED=${SEED})`, (context: TestContext) => {
     const random = createRandom(SEED)
     const endsAt = performance.now() + FUZZ_MS / PARSERS.length
@@ -114,7 +168,8 @@ for (const { name, seeds, parse } of PARSERS) {
     let acceptedCount = 0
     let slowestMs = 0
     do {
-      const input = mutate(seeds[random(seeds.length)]!, random)
+      const seed = seeds[random(seeds.length)]!
+      const input = isJson && random(2) === 0 ? mutateJson(text(seed), random) : mutate(seed, random)
       const isMeasured = count % 32 === 0
       const before = isMeasured ? usedBytes() : 0
       const startedAt = performance.now()

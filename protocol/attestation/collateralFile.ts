@@ -1,4 +1,4 @@
-import { toHex } from '../bytes.ts'
+import { fromHex, toHex } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
 import type { Collateral } from './collateral.ts'
 import { REVOCATION_LIST_SIZE_MAX_BYTES } from './revocationList.ts'
@@ -63,7 +63,5 @@ export function encodeCollateralFile(collateral: Collateral): Record<string, str
 function toBytes(text: string, key: string): Uint8Array {
   const digits = HEX_PATTERN.exec(text)?.[1]
   if (digits === undefined) throw new CollateralFileError(`The collateral's ${key} is not hex`)
-  const bytes = new Uint8Array(digits.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)
-  return bytes
+  return fromHex(`0x${digits}`)
 }

@@ -147,7 +147,10 @@ test('verifyQuote: a refusal by policy still carries the appraisal, and says how
 
 test('decodeCollateralFile: is the inverse of encodeCollateralFile', () => {
   const { collateral } = readVector('v4-b0c06f-uptodate')
-  assert.deepEqual(decodeCollateralFile(encodeCollateralFile(collateral)), collateral)
+  const file = encodeCollateralFile(collateral)
+  assert.deepEqual(decodeCollateralFile(file), collateral)
+  const otherwise = { root_ca_crl: `0x${file.root_ca_crl}`, pck_crl: file.pck_crl!.toUpperCase() }
+  assert.deepEqual(decodeCollateralFile({ ...file, ...otherwise }), collateral)
 })
 
 test('decodeCollateralFile: refuses a file without one of the nine texts', () => {

@@ -7,11 +7,11 @@ import {
   EXTENSION,
   type Extension,
   type Name,
+  openSigned,
   readAlgorithm,
   readAuthorityKeyId,
   readExtensions,
   readName,
-  readSigned,
   readSubjectKeyId,
   type SignedObject,
   X509Error,
@@ -77,24 +77,21 @@ export function decodeCertificate(der: Uint8Array): Certificate {
   if (der.length > CERTIFICATE_SIZE_MAX_BYTES) {
     throw new X509Error('X509_UNSUPPORTED', `A certificate of ${der.length} bytes is too large`)
   }
-  return { der, ...readSigned(der, readTbsCertificate) }
-}
-
-function readTbsCertificate(tbs: DerReader) {
-  const version = tbs.enter(0xa0)
+  const { tbs, signature, inside } = openSigned(der)
+  const version = inside.enter(0xa0)
   if (version.readSmallUnsigned(255) !== 2) throw new X509Error('X509_UNSUPPORTED', 'A certificate is not of version 3')
   version.finish()
-  const serial = tbs.readUnsigned()
+  const serial = inside.content(inside.readUnsigned())
   if (serial.length > SERIAL_SIZE_MAX_BYTES) throw new X509Error('X509_UNSUPPORTED', 'A serial number is too long')
-  readAlgorithm(tbs)
-  const issuer = readName(tbs)
-  const validity = tbs.enter(DER_TAG.sequence)
+  readAlgorithm(inside)
+  const issuer = readName(inside)
+  const validity = inside.enter(DER_TAG.sequence)
   const notBeforeMs = validity.readTimeMs()
   const notAfterMs = validity.readTimeMs()
   validity.finish()
-  const subject = readName(tbs)
-  const publicPoint = readPublicPoint(tbs)
-  const wrapper = tbs.enter(0xa3)
+  const subject = readName(inside)
+  const publicPoint = readPublicPoint(inside)
+  const wrapper = inside.enter(0xa3)
   const extensions = readExtensions(wrapper, KNOWN_EXTENSIONS)
   wrapper.finish()
   const required = (id: (typeof REQUIRED_EXTENSIONS)[number]): Uint8Array => {
@@ -105,17 +102,26 @@ function readTbsCertificate(tbs: DerReader) {
     return extension.value
   }
   for (const id of REQUIRED_EXTENSIONS) required(id)
+  const { isCa, pathLength } = readBasicConstraints(required(EXTENSION.basicConstraints))
+  const keyUsage = readKeyUsage(required(EXTENSION.keyUsage))
+  const subjectKeyId = readSubjectKeyId(required(EXTENSION.subjectKeyId))
+  const authorityKeyId = readAuthorityKeyId(required(EXTENSION.authorityKeyId))
+  inside.finish()
   return {
+    der,
+    tbs,
+    signature,
     serial,
     issuer,
     subject,
     notBeforeMs,
     notAfterMs,
     publicPoint,
-    ...readBasicConstraints(required(EXTENSION.basicConstraints)),
-    keyUsage: readKeyUsage(required(EXTENSION.keyUsage)),
-    subjectKeyId: readSubjectKeyId(required(EXTENSION.subjectKeyId)),
-    authorityKeyId: readAuthorityKeyId(required(EXTENSION.authorityKeyId)),
+    isCa,
+    pathLength,
+    keyUsage,
+    subjectKeyId,
+    authorityKeyId,
     extensions,
   }
 }

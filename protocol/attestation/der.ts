@@ -105,17 +105,19 @@ export class DerReader {
   }
 
   /**
-   * The content of an INTEGER: two's complement in its shortest form, not negative (no number here may be). The
-   * leading zero that marks a number as positive is kept, so that equal numbers have equal bytes.
+   * An INTEGER: two's complement in its shortest form, not negative (no number here may be). Its content keeps the leading
+   * zero that marks a number as positive, so that equal numbers have equal bytes.
    */
-  readUnsigned(tag: number = DER_TAG.integer): Uint8Array {
-    const content = this.content(this.read(tag))
-    if (content.length === 0) throw new DerError('A number has no digits')
-    if (content[0]! >= 0x80) throw new DerError('A number is negative')
-    if (content.length > 1 && content[0] === 0 && content[1]! < 0x80) {
+  readUnsigned(tag: number = DER_TAG.integer): DerElement {
+    const element = this.read(tag)
+    const { contentStart, end } = element
+    if (contentStart === end) throw new DerError('A number has no digits')
+    const first = this.bytes[contentStart]!
+    if (first >= 0x80) throw new DerError('A number is negative')
+    if (first === 0 && end - contentStart > 1 && this.bytes[contentStart + 1]! < 0x80) {
       throw new DerError('A number is not in its shortest form')
     }
-    return content
+    return element
   }
 
   /** An OBJECT IDENTIFIER: arcs of seven bits a byte, none with a leading zero, the last one ended (X.690 §8.19). */
@@ -133,10 +135,10 @@ export class DerReader {
 
   /** An INTEGER (or `tag`) of at most `max`, itself at most 2^31 − 1. */
   readSmallUnsigned(max: number, tag: number = DER_TAG.integer): number {
-    const content = this.readUnsigned(tag)
+    const { contentStart, end } = this.readUnsigned(tag)
     let value = 0
-    if (content.length > 5) throw new DerError(`A number is larger than ${max}`)
-    for (const byte of content) value = value * 256 + byte
+    if (end - contentStart > 5) throw new DerError(`A number is larger than ${max}`)
+    for (let i = contentStart; i < end; i++) value = value * 256 + this.bytes[i]!
     if (value > max) throw new DerError(`A number is ${value}, larger than ${max}`)
     return value
   }
@@ -147,16 +149,18 @@ export class DerReader {
    */
   readFlag(): boolean {
     if (this.peekTag() !== DER_TAG.boolean) return false
-    const content = this.content(this.read(DER_TAG.boolean))
-    if (content.length !== 1 || content[0] !== 0xff) throw new DerError('A flag that is written is not true')
+    const { contentStart, end } = this.read(DER_TAG.boolean)
+    if (end - contentStart !== 1 || this.bytes[contentStart] !== 0xff) {
+      throw new DerError('A flag that is written is not true')
+    }
     return true
   }
 
   /** The content of a BIT STRING of whole bytes, as signatures and keys are. */
   readOctetAlignedBits(): Uint8Array {
-    const content = this.content(this.read(DER_TAG.bitString))
-    if (content.length === 0 || content[0] !== 0) throw new DerError('A bit string is not of whole bytes')
-    return content.subarray(1)
+    const { contentStart, end } = this.read(DER_TAG.bitString)
+    if (contentStart === end || this.bytes[contentStart] !== 0) throw new DerError('A bit string is not of whole bytes')
+    return this.bytes.subarray(contentStart + 1, end)
   }
 
   /** UTCTime or GeneralizedTime as milliseconds since 1970; RFC 5280 §4.1.2.5: in UTC, to the second, each for its years. */

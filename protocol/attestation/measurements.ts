@@ -1,4 +1,4 @@
-import type { Hex } from '../bytes.ts'
+import { type Hex, toHex } from '../bytes.ts'
 import type { TdReport } from './quote.ts'
 
 /** A TD report's fields as lower-case hex. MRSERVICETD and TEE_TCB_SVN_2 stand only in TD 1.5 reports. */
@@ -23,9 +23,9 @@ export type Measurements = {
 /** The report's bytes are written out once and cut, which is what makes this cheap. */
 export function toMeasurements(report: TdReport): Measurements {
   const { bytes, rtMr, teeTcbSvn2, mrServiceTd } = report
-  const digits = toDigits(bytes)
+  const digits = toHex(bytes)
   const cut = (field: Uint8Array): Hex => {
-    const start = 2 * (field.byteOffset - bytes.byteOffset)
+    const start = '0x'.length + 2 * (field.byteOffset - bytes.byteOffset)
     return `0x${digits.slice(start, start + 2 * field.length)}`
   }
   return {
@@ -45,16 +45,3 @@ export function toMeasurements(report: TdReport): Measurements {
     ...(mrServiceTd && { mrServiceTd: cut(mrServiceTd) }),
   }
 }
-
-const textDecoder = new TextDecoder()
-
-function toDigits(bytes: Uint8Array): string {
-  const digits = new Uint8Array(2 * bytes.length)
-  for (let i = 0; i < bytes.length; i++) {
-    digits[2 * i] = toDigit(bytes[i]! >> 4)
-    digits[2 * i + 1] = toDigit(bytes[i]! & 15)
-  }
-  return textDecoder.decode(digits)
-}
-
-const toDigit = (value: number): number => value + (value < 10 ? 0x30 : 0x57)

@@ -10,26 +10,27 @@ export { importP256Key, type P256Key, verifyP256 } from '#p256'
  * the two native entries takes. Exact: each pair has one DER form.
  */
 export function encodeP256Signature(raw: Uint8Array): Uint8Array {
-  const r = trimInteger(raw.subarray(0, 32))
-  const s = trimInteger(raw.subarray(32, 64))
-  const rPad = r[0]! >> 7
-  const sPad = s[0]! >> 7
-  const size = 4 + r.length + rPad + s.length + sPad
-  const der = new Uint8Array(2 + size)
+  const rStart = skipZeros(raw, 0)
+  const sStart = skipZeros(raw, 32)
+  // A zero byte more where the first bit is set, which would make the number negative.
+  const rSize = 32 - rStart + (raw[rStart]! >> 7)
+  const sSize = 64 - sStart + (raw[sStart]! >> 7)
+  const der = new Uint8Array(6 + rSize + sSize)
   der[0] = 0x30
-  der[1] = size
+  der[1] = 4 + rSize + sSize
   der[2] = 0x02
-  der[3] = r.length + rPad
-  der.set(r, 4 + rPad)
-  const sStart = 4 + rPad + r.length
-  der[sStart] = 0x02
-  der[sStart + 1] = s.length + sPad
-  der.set(s, sStart + 2 + sPad)
+  der[3] = rSize
+  der[4 + rSize] = 0x02
+  der[5 + rSize] = sSize
+  const rEnd = 4 + rSize
+  for (let i = rStart; i < 32; i++) der[rEnd - 32 + i] = raw[i]!
+  for (let i = sStart; i < 64; i++) der[der.length - 64 + i] = raw[i]!
   return der
 }
 
-function trimInteger(bytes: Uint8Array): Uint8Array {
-  let start = 0
-  while (start < bytes.length - 1 && bytes[start] === 0) start++
-  return bytes.subarray(start)
+/** Where the number of 32 bytes at `start` has its first digit; its last where it is zero. */
+function skipZeros(raw: Uint8Array, start: number): number {
+  let at = start
+  while (at < start + 31 && raw[at] === 0) at++
+  return at
 }

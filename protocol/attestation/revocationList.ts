@@ -6,11 +6,11 @@ import { verifyP256 } from './p256.ts'
 import {
   EXTENSION,
   type Name,
+  openSigned,
   readAlgorithm,
   readAuthorityKeyId,
   readExtensions,
   readName,
-  readSigned,
   type SignedObject,
 } from './x509.ts'
 
@@ -56,22 +56,19 @@ export function decodeRevocationList(der: Uint8Array): RevocationList {
   if (der.length > REVOCATION_LIST_SIZE_MAX_BYTES) {
     throw new RevocationListError('CRL_TOO_LARGE', `A revocation list of ${der.length} bytes is too large`)
   }
-  return readSigned(der, readTbsCertList)
-}
-
-function readTbsCertList(tbs: DerReader) {
-  if (tbs.readSmallUnsigned(255) !== 1)
+  const { tbs, signature, inside } = openSigned(der)
+  if (inside.readSmallUnsigned(255) !== 1)
     throw new RevocationListError('CRL_INVALID', 'A revocation list is not of version 2')
-  readAlgorithm(tbs)
-  const issuer = readName(tbs)
-  const thisUpdateMs = tbs.readTimeMs()
-  const next = tbs.peekTag()
+  readAlgorithm(inside)
+  const issuer = readName(inside)
+  const thisUpdateMs = inside.readTimeMs()
+  const next = inside.peekTag()
   if (next !== DER_TAG.utcTime && next !== DER_TAG.generalizedTime) {
     throw new RevocationListError('CRL_INVALID', 'A revocation list does not say when the next one comes')
   }
-  const nextUpdateMs = tbs.readTimeMs()
-  const spans = tbs.peekTag() === DER_TAG.sequence ? readRevoked(tbs.enter(DER_TAG.sequence)) : []
-  const wrapper = tbs.enter(0xa0)
+  const nextUpdateMs = inside.readTimeMs()
+  const spans = inside.peekTag() === DER_TAG.sequence ? readRevoked(inside.enter(DER_TAG.sequence)) : []
+  const wrapper = inside.enter(0xa0)
   const extensions = readExtensions(wrapper, KNOWN_EXTENSIONS)
   wrapper.finish()
   const number = extensions.get(EXTENSION.crlNumber)
@@ -82,13 +79,17 @@ function readTbsCertList(tbs: DerReader) {
   const numberReader = new DerReader(number.value)
   const crlNumber = numberReader.readSmallUnsigned(2 ** 31 - 1)
   numberReader.finish()
+  const authorityKeyId = readAuthorityKeyId(authority.value)
+  inside.finish()
   return {
+    tbs,
+    signature,
     issuer,
     thisUpdateMs,
     nextUpdateMs,
     crlNumber,
-    authorityKeyId: readAuthorityKeyId(authority.value),
-    revoked: { bytes: tbs.bytes, spans },
+    authorityKeyId,
+    revoked: { bytes: der, spans },
   }
 }
 
@@ -98,8 +99,8 @@ function readRevoked(list: DerReader): readonly number[] {
   while (!list.isAtEnd) {
     if (readUsualEntry(list, spans)) continue
     const entry = list.enter(DER_TAG.sequence)
-    const size = entry.readUnsigned().length
-    spans.push(entry.offset - size, entry.offset)
+    const serial = entry.readUnsigned()
+    spans.push(serial.contentStart, serial.end)
     entry.readTimeMs()
     if (!entry.isAtEnd) readExtensions(entry, NO_EXTENSIONS)
     entry.finish()

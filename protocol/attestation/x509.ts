@@ -21,8 +21,8 @@ export type SignedObject = {
   signature: Uint8Array
 }
 
-/** Opens `Certificate` or `CertificateList`: `read` is given the inside of the signed content. */
-export function readSigned<T>(der: Uint8Array, read: (tbs: DerReader) => T): T & SignedObject {
+/** Opens `Certificate` or `CertificateList`; `inside` reads what is signed, and is finished by whoever reads it. */
+export function openSigned(der: Uint8Array): SignedObject & { inside: DerReader } {
   const file = new DerReader(der)
   const outer = file.enter(DER_TAG.sequence)
   file.finish()
@@ -30,10 +30,7 @@ export function readSigned<T>(der: Uint8Array, read: (tbs: DerReader) => T): T &
   readAlgorithm(outer)
   const signature = outer.readOctetAlignedBits()
   outer.finish()
-  const inner = new DerReader(der, tbs.contentStart, tbs.end)
-  const parts = read(inner)
-  inner.finish()
-  return { ...parts, tbs: outer.whole(tbs), signature }
+  return { tbs: outer.whole(tbs), signature, inside: new DerReader(der, tbs.contentStart, tbs.end) }
 }
 
 /** RFC 5280 §4.1.1.2: the algorithm stands inside and outside the signed content; both must say the only one we know. */

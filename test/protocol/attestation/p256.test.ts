@@ -56,3 +56,15 @@ test('encodeP256Signature: gives the DER that the signer would have given', () =
   }
   assert.deepEqual([...encodeP256Signature(new Uint8Array(64))], [0x30, 6, 2, 1, 0, 2, 1, 0])
 })
+
+test('encodeP256Signature: writes each number in its shortest form, and as a positive one', () => {
+  const number = (...digits: number[]): number[] => [...Array<number>(32 - digits.length).fill(0), ...digits]
+  const full = Array<number>(32).fill(0x80)
+  for (const [r, s, expected] of [
+    [number(0x7f), number(0x80), [0x30, 7, 2, 1, 0x7f, 2, 2, 0, 0x80]],
+    [number(0xff, 0), number(1, 0), [0x30, 9, 2, 3, 0, 0xff, 0, 2, 2, 1, 0]],
+    [full, number(), [0x30, 38, 2, 33, 0, ...full, 2, 1, 0]],
+  ] as const) {
+    assert.deepEqual([...encodeP256Signature(Uint8Array.from([...r, ...s]))], expected)
+  }
+})

@@ -6,8 +6,8 @@
 export { importP256Key, type P256Key, verifyP256 } from '#p256'
 
 /**
- * A raw signature (r and s, 32 bytes each, as quotes and Intel's JSON carry it) in DER, which is what the faster of
- * the two native entries takes. Exact: each pair has one DER form.
+ * A raw signature (r and s, 32 bytes each, as quotes and Intel's JSON carry it) in DER, which is what the faster native
+ * call takes. Exact: each pair has one DER form.
  */
 export function encodeP256Signature(raw: Uint8Array): Uint8Array {
   const rStart = skipZeros(raw, 0)

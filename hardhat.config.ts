@@ -14,6 +14,9 @@ const settings = {
   metadata: { bytecodeHash: 'none', appendCBOR: false },
 }
 
+// No creation costs more than 200 gwei a gas: Ignition looks at this limit before it adds a tenth, at most four times.
+const ignition = { maxFeePerGasLimit: 136_000_000_000n }
+
 export default defineConfig({
   plugins: [hardhatToolboxViem],
   solidity: {
@@ -23,16 +26,31 @@ export default defineConfig({
       production: { ...compiler, isolated: false, settings },
     },
   },
+  // Journals are in deployments/. One confirmation will do: what a reorganisation takes away, the next run creates again.
+  ignition: { requiredConfirmations: 1, maxFeeBumps: 4 },
   paths: { ignition: '.', tests: { nodejs: './test/contracts', solidity: './test/contracts' } },
   networks: {
     default: { type: 'edr-simulated', chainType: 'l1', hardfork: 'osaka' },
-    local: { type: 'http', chainType: 'l1', url: 'http://127.0.0.1:8545', chainId: 31_337 },
+    local: {
+      type: 'http',
+      chainType: 'l1',
+      chainId: 31_337,
+      url: 'http://127.0.0.1:8545',
+      // Public: the first account of every Hardhat node.
+      accounts: [
+        configVariable('DEPLOYER_SECRET_KEY', {
+          default: '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80',
+        }),
+      ],
+      ignition,
+    },
     sepolia: {
       type: 'http',
       chainType: 'l1',
       chainId: 11_155_111,
       url: configVariable('SEPOLIA_RPC_URL'),
       accounts: [configVariable('DEPLOYER_SECRET_KEY')],
+      ignition,
     },
     hoodi: {
       type: 'http',
@@ -40,6 +58,7 @@ export default defineConfig({
       chainId: 560_048,
       url: configVariable('HOODI_RPC_URL'),
       accounts: [configVariable('DEPLOYER_SECRET_KEY')],
+      ignition,
     },
   },
   verify: { etherscan: { apiKey: configVariable('ETHERSCAN_API_KEY') } },

@@ -22,35 +22,23 @@ export const PROXY_CREATOR: Hex = '0x3fab184622dc19b6109349b94811493bf2a45362'
 /** What the creator of the proxy must hold, as its transaction has a fixed price. */
 export const PROXY_COST_WEI = 100_000n * parseGwei('100')
 
-/** What became of one contract in a deployment; the hash only where this call created it. */
-export type Deployment = { name: DeployedContract['name']; address: Hex; txHash?: Hex; blockNumber?: bigint }
-
 /**
- * Makes sure that the component registry is at its address, and the proxy that puts it there. Does nothing where it is.
+ * Makes sure that a contract of ours, the component registry by default, is at its address, and the proxy that puts it
+ * there. Does nothing where it is. For a chain of one's own: it keeps no record (scripts/deploy.ts does).
  *
- * @returns The registry's address, and the hash of the transaction that created it, if this call did.
+ * @returns The contract's address, and the hash of the transaction that created it, if this call did.
  * @throws {DeploymentFailedError} a transaction went through and left no code.
  */
-export async function deployRegistry(sender: Sender): Promise<{ address: Hex; txHash?: Hex }> {
-  const { address, txHash } = await deployContract(sender, DEPLOYED_CONTRACTS[0]!)
-  return txHash === undefined ? { address } : { address, txHash }
-}
-
-/** `deployRegistry` for every contract of ours: a second run finds them and sends nothing. */
-export async function deployContracts(sender: Sender): Promise<Deployment[]> {
-  const deployments: Deployment[] = []
-  for (const contract of DEPLOYED_CONTRACTS) deployments.push(await deployContract(sender, contract))
-  return deployments
-}
-
-async function deployContract(sender: Sender, contract: DeployedContract): Promise<Deployment> {
-  const { name, address, initCode } = contract
-  if (await hasCode(sender.chain, address)) return { name, address }
+export async function deployRegistry(
+  sender: Sender,
+  { name, address, initCode }: DeployedContract = DEPLOYED_CONTRACTS[0]!,
+): Promise<{ address: Hex; txHash?: Hex }> {
+  if (await hasCode(sender.chain, address)) return { address }
   await ensureProxy(sender)
   const data: Hex = `${REGISTRY_SALT}${initCode.slice(2)}`
-  const { transactionHash: txHash, blockNumber } = await sender.send({ to: CREATE2_PROXY_ADDRESS, data })
+  const { transactionHash: txHash } = await sender.send({ to: CREATE2_PROXY_ADDRESS, data })
   if (!(await hasCode(sender.chain, address))) throw new DeploymentFailedError({ what: `The ${name}` })
-  return { name, address, txHash, blockNumber }
+  return { address, txHash }
 }
 
 export async function hasCode({ client, host }: Chain, address: Hex): Promise<boolean> {
@@ -58,7 +46,12 @@ export async function hasCode({ client, host }: Chain, address: Hex): Promise<bo
   return code !== undefined && code !== '0x'
 }
 
-async function ensureProxy(sender: Sender): Promise<void> {
+/**
+ * Makes sure that the CREATE2 proxy is there: pays its creator, and sends the transaction that was signed for every chain.
+ *
+ * @throws {DeploymentFailedError} the transaction went through and left no code.
+ */
+export async function ensureProxy(sender: Sender): Promise<void> {
   const { client, host } = sender.chain
   if (await hasCode(sender.chain, CREATE2_PROXY_ADDRESS)) return
   const balanceWei = await request(host, () => client.getBalance({ address: PROXY_CREATOR }))

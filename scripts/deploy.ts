@@ -1,27 +1,32 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { keccak256 } from 'viem'
-import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS, REGISTRY_SALT } from '../chain/addresses.ts'
-import { type Chain, connectChain } from '../chain/connectChain.ts'
-import { createSender } from '../chain/createSender.ts'
-import { type Deployment, deployContracts } from '../chain/deployRegistry.ts'
+import { createHardhatRuntimeEnvironment } from 'hardhat/hre'
+import type { HttpNetworkConfig, ResolvedConfigurationVariable } from 'hardhat/types/config'
+import type { HardhatRuntimeEnvironment } from 'hardhat/types/hre'
+import { COMPONENT_REGISTRY_ADDRESS } from '../chain/addresses.ts'
+import { type Chain, connectChain, request } from '../chain/connectChain.ts'
+import { createSender, OutOfFundsError } from '../chain/createSender.ts'
+import { ensureProxy } from '../chain/deployRegistry.ts'
 import { NETWORKS, type NetworkName, toNetworkName } from '../chain/networks.ts'
-import { planDeployment } from '../chain/planDeployment.ts'
+import { type DeploymentPlan, planDeployment } from '../chain/planDeployment.ts'
 import { printError, say } from '../cli/output.ts'
-import { assertHex, fromHex, type Hex } from '../protocol/bytes.ts'
+import config from '../hardhat.config.ts'
+import { assertHex, fromHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
+import { runIgnition } from './deploy/runIgnition.ts'
 
 /**
  * Puts the registries at their addresses: `node scripts/deploy.ts --network local|sepolia|hoodi`.
  *
- * A local chain is that of --rpc, paid for from DEPLOYER_SECRET_KEY or from the first account of a Hardhat node, whose key
- * is public. A public one is that of SEPOLIA_RPC_URL or HOODI_RPC_URL (or --rpc), paid for from DEPLOYER_SECRET_KEY, and
- * nothing is sent without --yes: what would be done is printed. Records go to deployments/NETWORK.json, or to the folder
- * of --records; a local chain leaves none.
+ * Endpoint and key are those that hardhat.config.ts names for the network: SEPOLIA_RPC_URL or HOODI_RPC_URL (or --rpc) and
+ * DEPLOYER_SECRET_KEY, from the environment or Hardhat's keystore. On a public network nothing is sent without --yes: what
+ * would be done is printed, and no key is read. Hardhat Ignition keeps its journal in deployments/NETWORK, in the repository
+ * or in the folder of --records; a local chain leaves none.
  *
  * Prints one line of JSON: `{ "network", "chainId", "isDryRun", "address", "contracts" }`, `address` the component
- * registry's; a contract has a `txHash` only where this run created it.
+ * registry's. A contract is `{ "name", "address", "isDeployed", "isCreated" }`: there before this run, created by it.
  */
 export class DeploymentSettingMissingError extends CoalitionError {
   constructor({ variable, network }: { variable: string; network: NetworkName }) {
@@ -31,9 +36,7 @@ export class DeploymentSettingMissingError extends CoalitionError {
   }
 }
 
-const HARDHAT_ACCOUNT_0: Hex = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-const LOCAL_RPC_URL = 'http://127.0.0.1:8545'
-const RECORDS = join(import.meta.dirname, '../deployments')
+const ROOT = join(import.meta.dirname, '..')
 
 const { values } = parseArgs({
   options: {
@@ -52,66 +55,72 @@ try {
 
 async function deploy(network: NetworkName): Promise<void> {
   const { chainId, isPublic } = NETWORKS[network]
-  const chain = await connectChain({ rpcUrl: readRpcUrl(network), chainId })
-  const isDryRun = isPublic && !values.yes
-  const contracts = isDryRun ? await plan(chain, network) : await send(chain, network)
-  const result = { network, chainId, isDryRun, address: COMPONENT_REGISTRY_ADDRESS, contracts }
-  process.stdout.write(`${JSON.stringify(result)}\n`)
+  const isRecorded = isPublic || values.records !== undefined
+  const folder = isRecorded ? resolve(values.records ?? ROOT) : mkdtempSync(join(tmpdir(), 'coalition-ignition-'))
+  try {
+    const hre = await createEnvironment(network, folder)
+    const { url } = readSettings(hre, network)
+    const rpcUrl = await readVariable(url, { network, variable: `${network.toUpperCase()}_RPC_URL` })
+    const chain = await connectChain({ rpcUrl, chainId })
+    const plan = await planDeployment(chain)
+    const isDryRun = isPublic && !values.yes
+    if (isDryRun) sayPlan(plan, { network, chainId })
+    const created = isDryRun ? new Set<string>() : await send({ hre, chain, plan }, network)
+    const contracts = plan.contracts.map(({ name, address, isDeployed }) => {
+      return { name, address, isDeployed, isCreated: created.has(name) }
+    })
+    const result = { network, chainId, isDryRun, address: COMPONENT_REGISTRY_ADDRESS, contracts }
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+  } finally {
+    if (!isRecorded) rmSync(folder, { recursive: true })
+  }
 }
 
-async function plan(
-  chain: Chain,
-  network: NetworkName,
-): Promise<{ name: string; address: Hex; isDeployed: boolean }[]> {
-  const { contracts, hasProxy, costWei } = await planDeployment(chain)
-  say(`dry run on ${network} (chain ${chain.chainId}): nothing is sent`)
+/** Hardhat as hardhat.config.ts has it, with the endpoint and the folder of this run. */
+function createEnvironment(network: NetworkName, folder: string): Promise<HardhatRuntimeEnvironment> {
+  const networks = { ...config.networks }
+  if (values.rpc !== undefined) networks[network] = { ...networks[network], url: values.rpc } as never
+  const paths = { ...config.paths, ignition: folder }
+  return createHardhatRuntimeEnvironment({ ...config, networks, paths }, {}, ROOT)
+}
+
+function sayPlan(plan: DeploymentPlan, { network, chainId }: { network: NetworkName; chainId: number }): void {
+  const { contracts, hasProxy, costWei } = plan
+  say(`dry run on ${network} (chain ${chainId}): nothing is sent`)
   if (!hasProxy) say('the CREATE2 proxy is not there: its creation would come first')
   for (const { name, address, isDeployed, gas } of contracts) {
     say(`${isDeployed ? 'is there  ' : 'would create'} ${name} at ${address}${isDeployed ? '' : `, ${gas} gas`}`)
   }
   say(`at most ${costWei} wei at today's fees; add --yes to send`)
-  return contracts.map(({ name, address, isDeployed }) => ({ name, address, isDeployed }))
 }
 
-async function send(chain: Chain, network: NetworkName): Promise<Omit<Deployment, 'blockNumber'>[]> {
-  const deployments = await deployContracts(createSender(chain, { secretKey: readSecretKey(network) }))
-  const folder = values.records ?? (NETWORKS[network].isPublic ? RECORDS : undefined)
-  if (folder !== undefined) writeRecords(folder, network, deployments)
-  return deployments.map(({ blockNumber: _, ...deployment }) => deployment)
+/** The names of what it created. Sends nothing where the account cannot pay for all of it. */
+async function send(
+  { hre, chain, plan }: { hre: HardhatRuntimeEnvironment; chain: Chain; plan: DeploymentPlan },
+  network: NetworkName,
+): Promise<ReadonlySet<string>> {
+  const field = 'DEPLOYER_SECRET_KEY'
+  const key = await readVariable(readSettings(hre, network).key, { network, variable: field })
+  assertHex(key, { field, sizeBytes: 32 })
+  const sender = createSender(chain, { secretKey: fromHex(key) })
+  const { address } = sender
+  const balanceWei = await request(chain.host, () => chain.client.getBalance({ address }))
+  if (balanceWei < plan.costWei) throw new OutOfFundsError({ address, balanceWei, costWei: plan.costWei })
+  // Ignition cannot send what somebody else has signed.
+  if (plan.costWei > 0n) await ensureProxy(sender)
+  return await runIgnition({ hre, chain }, { network })
 }
 
-/** Adds what was created to the network's record, and keeps what it already says. */
-function writeRecords(folder: string, network: NetworkName, deployments: readonly Deployment[]): void {
-  const path = join(folder, `${network}.json`)
-  const known = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>) : {}
-  const contracts: Record<string, unknown> = { ...(known.contracts as object | undefined) }
-  for (const { name, address, txHash, blockNumber } of deployments) {
-    if (txHash === undefined) continue
-    const { source, constructorArgs, initCode } = DEPLOYED_CONTRACTS.find((each) => each.name === name)!
-    const initCodeHash = keccak256(initCode)
-    contracts[name] = { address, txHash, blockNumber: Number(blockNumber), source, constructorArgs, initCodeHash }
-  }
-  mkdirSync(folder, { recursive: true })
-  const record = { network, chainId: NETWORKS[network].chainId, salt: REGISTRY_SALT, contracts }
-  writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`)
+function readSettings(hre: HardhatRuntimeEnvironment, network: NetworkName) {
+  const { url, accounts } = hre.config.networks[network] as HttpNetworkConfig
+  return { url, key: (accounts as ResolvedConfigurationVariable[])[0]! }
 }
 
-function readRpcUrl(network: NetworkName): string {
-  if (values.rpc !== undefined) return values.rpc
-  return NETWORKS[network].isPublic ? readVariable(`${network.toUpperCase()}_RPC_URL`, network) : LOCAL_RPC_URL
-}
-
-function readSecretKey(network: NetworkName): Uint8Array {
-  const isPublic = NETWORKS[network].isPublic
-  const key = isPublic
-    ? readVariable('DEPLOYER_SECRET_KEY', network)
-    : (process.env.DEPLOYER_SECRET_KEY ?? HARDHAT_ACCOUNT_0)
-  assertHex(key, { field: 'DEPLOYER_SECRET_KEY', sizeBytes: 32 })
-  return fromHex(key)
-}
-
-function readVariable(variable: string, network: NetworkName): string {
-  const value = process.env[variable]
-  if (value === undefined || value === '') throw new DeploymentSettingMissingError({ variable, network })
+async function readVariable(
+  setting: ResolvedConfigurationVariable,
+  { network, variable }: { network: NetworkName; variable: string },
+): Promise<string> {
+  const value = await setting.get().catch(() => '')
+  if (value === '') throw new DeploymentSettingMissingError({ variable, network })
   return value
 }

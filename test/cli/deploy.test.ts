@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { listTransactions, status as readStatus } from '@nomicfoundation/ignition-core'
 import { DEPLOYED_CONTRACTS } from '../../chain/addresses.ts'
 import { connectChain } from '../../chain/connectChain.ts'
 import { hasCode } from '../../chain/deployRegistry.ts'
@@ -64,20 +65,25 @@ test('deploy: refuses to send without a key, and to a chain that is not the netw
   assert.deepEqual(await readCode(), [false, false, false])
 })
 
-test('deploy: with --yes it sends, records what it created, and a second run changes neither', async () => {
+test('deploy: with --yes it sends, Ignition’s journal has it, and a second run changes neither', async () => {
   const words = ['--network', 'sepolia', '--yes', '--records', folder]
   const env = { SEPOLIA_RPC_URL: rpcUrl, DEPLOYER_SECRET_KEY: SECRET_KEY }
   const { status, stderr } = await deploy(words, env)
   assert.equal(status, 0, stderr)
   assert.deepEqual(await readCode(), [true, true, true])
-  const text = readFileSync(join(folder, 'sepolia.json'), 'utf8')
-  const record = JSON.parse(text)
-  assert.equal(record.chainId, CHAIN_ID)
-  for (const { name, address } of DEPLOYED_CONTRACTS) {
-    assert.equal(record.contracts[name].address, address)
-    assert.match(record.contracts[name].txHash, /^0x[0-9a-f]{64}$/)
-  }
-  assert.equal(text.includes(SECRET_KEY.slice(2)), false)
+  const records = join(folder, 'deployments/sepolia')
+  const addresses = JSON.parse(readFileSync(join(records, 'deployed_addresses.json'), 'utf8'))
+  const expected = DEPLOYED_CONTRACTS.map(({ name, address }) => [`Registries#${name}`, address])
+  assert.deepEqual(addresses, Object.fromEntries(expected))
+  assert.equal((await readStatus(records)).chainId, CHAIN_ID)
+  const sent = await listTransactions(records, {} as never)
+  assert.deepEqual(
+    sent.map(({ status }) => status),
+    ['SUCCESS', 'SUCCESS', 'SUCCESS'],
+  )
+  for (const { txHash } of sent) assert.match(txHash, /^0x[0-9a-f]{64}$/)
+  const journal = readFileSync(join(records, 'journal.jsonl'), 'utf8')
+  assert.equal(journal.includes(SECRET_KEY.slice(2)), false)
   assert.equal((await deploy(words, env)).status, 0)
-  assert.equal(readFileSync(join(folder, 'sepolia.json'), 'utf8'), text)
+  assert.equal(readFileSync(join(records, 'journal.jsonl'), 'utf8'), journal)
 })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { COALITION_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
+import { COALITION_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS } from '../../chain/addresses.ts'
 import { type CoalitionRegistry, openCoalitionRegistry } from '../../chain/coalitionRegistry.ts'
 import { NoContractError } from '../../chain/componentRegistry.ts'
-import { deployContracts } from '../../chain/deployRegistry.ts'
+import { deployRegistry } from '../../chain/deployRegistry.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { createTestChain, type TestChain } from '../chain/createTestChain.ts'
@@ -17,7 +17,7 @@ let world: TestChain
 let registry: CoalitionRegistry
 before(async () => {
   world = await createTestChain()
-  await deployContracts(world.sender)
+  for (const contract of DEPLOYED_CONTRACTS) await deployRegistry(world.sender, contract)
   registry = await openCoalitionRegistry(world.chain, { address: COALITION_REGISTRY_ADDRESS })
 })
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { decodeErrorResult, encodeAbiParameters, encodeFunctionData, getCreateAddress, keccak256 } from 'viem'
-import { COMPONENT_REGISTRY_ADDRESS, TICKET_VERIFIER_ADDRESS } from '../../chain/addresses.ts'
+import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS, TICKET_VERIFIER_ADDRESS } from '../../chain/addresses.ts'
 import { findRevertData } from '../../chain/connectChain.ts'
-import { deployContracts } from '../../chain/deployRegistry.ts'
+import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { ticketGateAbi } from '../../chain/generated/ticketGate.ts'
 import type { Head } from '../../chain/head.ts'
 import { RegistryRefusedError } from '../../chain/registryRefusal.ts'
@@ -24,7 +24,7 @@ let verifier: TicketVerifier
 let issuer: TestIssuer
 before(async () => {
   world = await createTestChain()
-  await deployContracts(world.sender)
+  for (const contract of DEPLOYED_CONTRACTS) await deployRegistry(world.sender, contract)
   verifier = await openTicketVerifier(world.chain, { address: TICKET_VERIFIER_ADDRESS })
   issuer = await createIssuer('issuer')
 })

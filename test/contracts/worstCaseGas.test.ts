@@ -6,9 +6,10 @@ import { type Abi, encodeFunctionData } from 'viem'
 import {
   COALITION_REGISTRY_ADDRESS,
   COMPONENT_REGISTRY_ADDRESS,
+  DEPLOYED_CONTRACTS,
   TICKET_VERIFIER_ADDRESS,
 } from '../../chain/addresses.ts'
-import { deployContracts } from '../../chain/deployRegistry.ts'
+import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { encodeAnchor } from '../../chain/encodeAnchor.ts'
 import { coalitionRegistryAbi } from '../../chain/generated/coalitionRegistry.ts'
 import { componentRegistryAbi } from '../../chain/generated/componentRegistry.ts'
@@ -43,7 +44,7 @@ const details = deriveDetails(committee.members)
 let world: TestChain
 before(async () => {
   world = await createTestChain()
-  await deployContracts(world.sender)
+  for (const contract of DEPLOYED_CONTRACTS) await deployRegistry(world.sender, contract)
 })
 
 const gasOf = async (to: Hex, data: Hex): Promise<number> => {

@@ -38,6 +38,15 @@ export class CheckpointSignaturesError extends CoalitionError {
   }
 }
 
+export class CheckpointWitnessesError extends CoalitionError {
+  constructor({ count, countMin }: { count: number; countMin: number }) {
+    super('CHECKPOINT_WITNESSES', `${count} witness(es) have cosigned the checkpoint; ${countMin} are asked for.`, {
+      fix: 'Read the checkpoint below a member’s /witnessed/, or one that is older; give the witnesses’ keys as they publish them.',
+      kind: 'refused',
+    })
+  }
+}
+
 export type VerifyCheckpointParameters = {
   /** The note's bytes as they were received; at most 1,000,000. */
   note: Uint8Array
@@ -47,6 +56,8 @@ export type VerifyCheckpointParameters = {
   verifiers: readonly NoteVerifier[]
   /** How many keys of the log itself, those named as its origin, must have signed. Default 1; f + 1 has an honest one. */
   signaturesMin?: number
+  /** How many witnesses, keys of another name than the origin, must have cosigned; several of one name are one. Default 0. */
+  witnessesMin?: number
 }
 
 /**
@@ -62,13 +73,16 @@ export type VerifyCheckpointParameters = {
  * @throws {MalformedCheckpointError} the signed text is not a checkpoint.
  * @throws {CheckpointOriginError} it is of another log.
  * @throws {CheckpointSignaturesError} fewer than `signaturesMin` of the log's own keys have signed it.
+ * @throws {CheckpointWitnessesError} fewer than `witnessesMin` others have.
  */
 export function verifyCheckpoint(parameters: VerifyCheckpointParameters): VerifiedCheckpoint {
-  const { note, origin, verifiers, signaturesMin = 1 } = parameters
+  const { note, origin, verifiers, signaturesMin = 1, witnessesMin = 0 } = parameters
   const { text, verified, unverified } = openNote({ note, verifiers })
   const checkpoint = decodeCheckpoint(text)
   if (checkpoint.origin !== origin) throw new CheckpointOriginError({ origin: checkpoint.origin, expected: origin })
   const count = verified.filter(({ name }) => name === origin).length
   if (count < signaturesMin) throw new CheckpointSignaturesError({ count, countMin: signaturesMin })
+  const witnesses = new Set(verified.flatMap(({ name }) => (name === origin ? [] : [name]))).size
+  if (witnesses < witnessesMin) throw new CheckpointWitnessesError({ count: witnesses, countMin: witnessesMin })
   return { ...checkpoint, verified, unverified } as VerifiedCheckpoint
 }

@@ -111,12 +111,13 @@ async function run(): Promise<void> {
   const publisher = await startPublisher(
     {
       replica,
+      store,
       transport: createRedisTransport({ redis, logger }, { component, stream: checkpointStreamName({ component }) }),
       drop: driver.vitals.drop,
       logger,
       clock: { nowMs: Date.now },
     },
-    { signer: createCheckpointSigner({ key, origin }) },
+    { signer: createCheckpointSigner({ key, origin }), witnesses: settings.WITNESSES },
   )
   shutdown.defer('publisher', () => publisher.close())
   const inbox = createInbox({ redis, driver, logger }, { component, signer })
@@ -134,6 +135,7 @@ async function run(): Promise<void> {
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
         status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer }),
         checkpoint: publisher.checkpoint,
+        witnessed: publisher.witnessed,
       },
     },
     { host: settings.HTTP_HOST, port: settings.HTTP_PORT },

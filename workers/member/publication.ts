@@ -24,7 +24,7 @@ const REPEAT_MS = 2_000
 const HEADS_MAX = 8
 const EARLY_MAX = 4
 /** Witnesses that a note has room for beside its members. */
-export const WITNESSES_MAX = 16
+const WITNESSES_MAX = 16
 const MEMBER_LINES_MAX = NOTE_SIGNATURES_MAX - WITNESSES_MAX
 /** 100 lines of an origin of 74 characters and 68 bytes in base64, and the text. */
 const NOTE_SIZE_MAX_BYTES = 1 << 15
@@ -53,6 +53,15 @@ export type PublicationDependencies = {
  */
 export type Publication = ReturnType<typeof createPublication>
 
+/** A checkpoint as it is shown to witnesses. */
+export type ShownHead = {
+  size: bigint
+  text: string
+  note: Uint8Array
+  /** Has their verified lines served with it, in place of those before. */
+  cosign(cosignatures: readonly NoteSignature[]): void
+}
+
 type Candidate = {
   size: bigint
   text: string
@@ -75,7 +84,7 @@ export function createPublication(deps: PublicationDependencies, genesis: Publis
   let published: Candidate | undefined
   let supersededMs = 0
   let servedSize = 0n
-  let cosigned: { size: bigint; cosignatures: readonly NoteSignature[]; note: Uint8Array } | undefined
+  let cosigned: { candidate: Candidate; cosignatures: readonly NoteSignature[] } | undefined
   let known: { members: readonly Member[]; verifiers: Map<number, NoteVerifier>; quorum: number } | undefined
 
   function committee() {
@@ -235,24 +244,25 @@ export function createPublication(deps: PublicationDependencies, genesis: Publis
     checkpoint(): Uint8Array {
       const candidate = serve()
       servedSize = candidate.size
-      return encode(candidate, cosigned?.size === candidate.size ? cosigned.cosignatures : [])
+      return encode(candidate, cosigned?.candidate.text === candidate.text ? cosigned.cosignatures : [])
     },
 
-    /** What is to be witnessed next, without the witnesses' lines. */
-    head(): { size: bigint; text: string; note: Uint8Array } {
+    /** What is to be witnessed next, without witnesses' lines, and where to put those that they give for it. */
+    head(): ShownHead {
       const candidate = serve()
-      return { size: candidate.size, text: candidate.text, note: encode(candidate) }
-    },
-
-    /** Keeps witnesses' verified lines under a head that `head` gave. */
-    cosign({ size, note }: { size: bigint; note: Uint8Array }, cosignatures: readonly NoteSignature[]): void {
-      if (size < (cosigned?.size ?? 0n)) return
-      const { text, signatures } = decodeNote(note)
-      cosigned = { size, cosignatures, note: encodeNote({ text, signatures: [...signatures, ...cosignatures] }) }
+      const { size, text } = candidate
+      return {
+        size,
+        text,
+        note: encode(candidate),
+        cosign(cosignatures) {
+          if (size >= (cosigned?.candidate.size ?? 0n)) cosigned = { candidate, cosignatures }
+        },
+      }
     },
 
     /** The newest checkpoint that a witness has cosigned, for as long as none newer is. */
-    witnessed: (): Uint8Array | undefined => cosigned?.note,
+    witnessed: (): Uint8Array | undefined => cosigned && encode(cosigned.candidate, cosigned.cosignatures),
   }
 }
 

@@ -4,11 +4,16 @@ import { rootOfRange } from '../../protocol/log/treeRoot.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { createPublication, PERIOD_MS } from './publication.ts'
 import type { Replica } from './replica.ts'
+import type { Store } from './store.ts'
 import type { Transport } from './transport.ts'
 import type { DropReason } from './vitals.ts'
+import type { Witness } from './witness.ts'
+import { startWitnesses } from './witnesses.ts'
 
 export type PublisherDependencies<State> = {
   replica: Pick<Replica<State>, 'state' | 'onDecided'>
+  /** Proofs for witnesses are made from its tiles. */
+  store: Pick<Store, 'readTile'>
   /** Of checkpoints alone: what is lost, late or made up on it harms no vote. The publisher closes it. */
   transport: Transport
   drop(reason: DropReason): void
@@ -19,13 +24,15 @@ export type PublisherDependencies<State> = {
 export type Publisher = {
   /** See `Publication.checkpoint`. */
   checkpoint(): Uint8Array
+  /** See `Publication.witnessed`. */
+  witnessed(): Uint8Array | undefined
   close(): Promise<void>
 }
 
-/** Runs a member's publication: what is decided goes in, notes go out and come in. */
+/** Runs a member's publication: what is decided goes in, notes go out and come in, witnesses are asked. */
 export async function startPublisher<State>(
-  { replica, transport, drop, logger, clock }: PublisherDependencies<State>,
-  { signer }: { signer: NoteSigner },
+  { replica, store, transport, drop, logger, clock }: PublisherDependencies<State>,
+  { signer, witnesses }: { signer: NoteSigner; witnesses: readonly Witness[] },
 ): Promise<Publisher> {
   const { log, timestampMs } = replica.state()
   const publication = createPublication(
@@ -40,16 +47,18 @@ export async function startPublisher<State>(
     },
     { size: log.size, root: rootOfRange(log), timestampMs },
   )
-  await transport.listen(guard((note: Uint8Array) => publication.receive(note)))
   replica.onDecided(
     guard(({ logSize, logRoot, timestampMs }) =>
       publication.decided({ size: logSize, root: fromHex(logRoot), timestampMs }),
     ),
   )
+  await transport.listen(guard((note: Uint8Array) => publication.receive(note)))
   const timer = setInterval(
     guard(() => publication.tick()),
     PERIOD_MS,
   )
+
+  const witnessing = startWitnesses({ publication, store, drop, logger, clock }, { witnesses })
 
   /** A fault in here is no reason to stop voting. */
   function guard<T extends unknown[]>(act: (...args: T) => void): (...args: T) => void {
@@ -64,8 +73,10 @@ export async function startPublisher<State>(
 
   return {
     checkpoint: publication.checkpoint,
+    witnessed: publication.witnessed,
     async close() {
       clearInterval(timer)
+      await witnessing.close()
       replica.onDecided(() => {})
       await transport.close()
     },

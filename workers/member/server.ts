@@ -25,8 +25,10 @@ export type LogView = {
   height(): bigint
   /** Encoded vote extensions for the commit of a decided height; none where the component uses none. */
   extensionsFor(height: bigint): readonly Uint8Array[]
-  /** The newest checkpoint, signed by this member. */
+  /** The newest checkpoint that a quorum has signed, or as many as there are. */
   checkpoint(): Uint8Array
+  /** The newest that a witness has cosigned; undefined where none has. */
+  witnessed(): Uint8Array | undefined
   /** What this member says of itself. */
   status(): MemberStatus
   /** Last decided sequence; 0 of a stranger. */
@@ -43,7 +45,8 @@ const CONNECTIONS_MAX = 512
 /**
  * A member's log, read-only: C2SP tlog-tiles under the root, and each commit with its certificate (spec §6).
  *
- * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, `/commit/HEIGHT`, `/commit/anchor`,
+ * `/checkpoint`, `/tile/LEVEL/INDEX[.p/WIDTH]`, `/tile/entries/INDEX[.p/WIDTH]`, the same three below `/witnessed/` up to the
+ * newest checkpoint that a witness has cosigned, `/commit/HEIGHT`, `/commit/anchor`,
  * `/commit/epoch/EPOCH` (the commit that ended it), `/snapshot/HEIGHT` and `/snapshot/anchor` (the state at a height that is
  * marked for the chain, of which the newest two are kept), `/extensions/HEIGHT` (a quorum's vote extensions for that commit,
  * where the component uses them), `/submitter/ADDRESS` (its last sequence), `/status` (how this
@@ -136,11 +139,12 @@ function find(path: string, { view, snapshots }: { view: LogView; snapshots: Sna
   const [room, rest = ''] = split(path)
   switch (room) {
     case 'checkpoint':
-      return rest === ''
-        ? { body: view.checkpoint(), type: 'text/plain; charset=utf-8', isImmutable: false }
-        : undefined
+      return rest === '' ? toCheckpoint(view.checkpoint()) : undefined
     case 'tile':
       return findTile(path, view)
+    case 'witnessed':
+      if (rest === 'checkpoint') return toCheckpoint(view.witnessed())
+      return rest.startsWith('tile/') ? findTile(rest, view) : undefined
     case 'commit':
       return findCommit(rest, view)
     case 'snapshot':
@@ -164,6 +168,9 @@ function find(path: string, { view, snapshots }: { view: LogView; snapshots: Sna
       return undefined
   }
 }
+
+const toCheckpoint = (body: Uint8Array | undefined): Resource | undefined =>
+  body === undefined ? undefined : { body, type: 'text/plain; charset=utf-8', isImmutable: false }
 
 function findCommit(name: string, { store, height }: LogView): Resource | undefined {
   const [first, epoch] = split(name)

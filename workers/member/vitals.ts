@@ -17,6 +17,7 @@ export const DROP_REASONS = [
   'batch',
   'certificate',
   'note',
+  'cosignature',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 

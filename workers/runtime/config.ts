@@ -3,6 +3,8 @@ import { readPasswordFile } from '../../client/passwordFile.ts'
 import { COMPONENT_KINDS } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
+import { decodeVerifierKey, type VerifierKey } from '../../protocol/log/verifierKey.ts'
+import type { Witness } from '../member/witness.ts'
 
 /** The one room where `process.env` is read. */
 
@@ -38,6 +40,30 @@ const port = z
   .transform(Number)
   .refine((value) => value < 65_536, 'not a port')
 
+const WITNESSES_MAX = 16
+/** `VKEY URL`, separated by commas. */
+const witnesses = z.string().transform((value, context): Witness[] => {
+  const pairs = value.split(',').map((each) => each.trim().split(/\s+/))
+  if (pairs.length > WITNESSES_MAX) context.addIssue(`more than ${WITNESSES_MAX}`)
+  return pairs.flatMap(([vkey = '', prefix = '', ...rest]) => {
+    const key = toCosignatureKey(vkey)
+    const isUrl = /^https?:$/.test(URL.parse(prefix)?.protocol ?? '')
+    if (key !== undefined && isUrl && rest.length === 0) return [{ key, url: prefix.replace(/\/+$/, '') }]
+    context.addIssue('not VKEY URL, the key of cosignature/v1 and the URL http or https')
+    return []
+  })
+})
+
+function toCosignatureKey(vkey: string): VerifierKey | undefined {
+  try {
+    const key = decodeVerifierKey(vkey)
+    return key.algorithm === 'cosignature/v1' ? key : undefined
+  } catch (error) {
+    if (!(error instanceof CoalitionError)) throw error
+    return undefined
+  }
+}
+
 const COMMON = {
   /** Path of the coalition.json that names the component. */
   COALITION_CONFIG: z.string().min(1),
@@ -56,6 +82,8 @@ const MEMBER = z.object({
   HTTP_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free one. */
   HTTP_PORT: port.default(0),
+  /** Witnesses that are to cosign the log, `VKEY URL`, separated by commas. */
+  WITNESSES: witnesses.default([]),
 })
 
 const HOME_CHAIN = {

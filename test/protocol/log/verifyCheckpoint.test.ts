@@ -8,6 +8,7 @@ import { createEd25519Signer, signNote } from '../../../protocol/log/signNote.ts
 import {
   CheckpointOriginError,
   CheckpointSignaturesError,
+  CheckpointWitnessesError,
   verifyCheckpoint,
 } from '../../../protocol/log/verifyCheckpoint.ts'
 import { hexOf } from './naiveTree.ts'
@@ -32,6 +33,17 @@ test('verifyCheckpoint: counts the log’s own keys and no witness towards signa
   const known = [...verifiers, createNoteVerifier(witness.key)]
   assert.equal(verifyCheckpoint({ note, origin, verifiers: known, signaturesMin: 2 }).verified.length, 3)
   assert.throws(() => verifyCheckpoint({ note, origin, verifiers: known, signaturesMin: 3 }), CheckpointSignaturesError)
+})
+
+test('verifyCheckpoint: counts witnesses by name, and no key of the log, towards witnessesMin', () => {
+  const other = createEd25519Signer({ name: 'witness.example', seed: new Uint8Array(32).fill(8) })
+  const second = createEd25519Signer({ name: 'second.example', seed: new Uint8Array(32).fill(7) })
+  const known = [...verifiers, ...[witness, other, second].map(({ key }) => createNoteVerifier(key))]
+  const verify = (signers: Parameters<typeof signNote>[0]['signers'], witnessesMin: number) =>
+    verifyCheckpoint({ note: signNote({ text, signers }), origin, verifiers: known, witnessesMin })
+  assert.equal(verify([members[0]!, witness, second], 2).verified.length, 3)
+  assert.throws(() => verify([members[0]!, members[1]!], 1), CheckpointWitnessesError)
+  assert.throws(() => verify([members[0]!, witness, other], 2), CheckpointWitnessesError)
 })
 
 test('verifyCheckpoint: refuses a checkpoint that only a witness has signed', () => {

@@ -98,6 +98,7 @@ export async function startScriptedLog({
       view: {
         store,
         checkpoint: () => new Uint8Array(0),
+        witnessed: () => undefined,
         size: () => log.size,
         height: () => height,
         extensionsFor: () => [],

@@ -9,6 +9,7 @@ export const serve = <State>(
   { store, replica, driver, signer }: TestMemberOf<State>,
   checkpoint: () => Uint8Array = () => new Uint8Array(0),
   serveKind?: ServeKind,
+  witnessed: () => Uint8Array | undefined = () => undefined,
 ) =>
   startServer(
     {
@@ -17,6 +18,7 @@ export const serve = <State>(
       view: {
         store,
         checkpoint,
+        witnessed,
         status: createStatus({ replica, store, driver, queueRestarts: () => 0 }, { signer }),
         size: () => replica.state().log.size,
         height: () => replica.state().height,

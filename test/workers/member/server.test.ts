@@ -85,6 +85,29 @@ test('what a log does not have, or a stranger makes up, is 404 or 405 and harms 
   await close()
 })
 
+test('below /witnessed/ stand the newest checkpoint that a witness cosigned, and the tiles, and nothing else', async () => {
+  const { member, server, close } = await startLog()
+  const note = new TextEncoder().encode('a note that was cosigned')
+  const witnessed = await serve(member, undefined, undefined, () => note)
+  const read = async (url: string, path: string) => {
+    const response = await fetch(`${url}/${path}`)
+    return { status: response.status, body: Buffer.from(await response.arrayBuffer()).toString('hex') }
+  }
+  assert.deepEqual(await read(witnessed.url, 'witnessed/checkpoint'), {
+    status: 200,
+    body: Buffer.from(note).toString('hex'),
+  })
+  for (const path of ['tile/0/000', 'tile/0/001.p/44', 'tile/entries/000', 'tile/entries/001.p/7']) {
+    assert.deepEqual(await read(witnessed.url, `witnessed/${path}`), await read(server.url, path), path)
+  }
+  for (const path of ['', 'commit/1', 'tile/0/002', 'tile', 'status', 'witnessed/checkpoint', 'checkpoint/']) {
+    assert.equal((await read(witnessed.url, `witnessed/${path}`)).status, 404, path)
+  }
+  assert.equal((await read(server.url, 'witnessed/checkpoint')).status, 404)
+  await witnessed.close()
+  await close()
+})
+
 test('an old partial tile and bundle are served for as long as the log lives', async () => {
   const { server, close } = await startLog()
   const full = new Uint8Array(await (await fetch(`${server.url}/tile/0/000`)).arrayBuffer())
@@ -123,6 +146,7 @@ test('startServer: refuses a port that is taken', async () => {
   const view = {
     store: member.store,
     checkpoint: () => new Uint8Array(0),
+    witnessed: () => undefined,
     size: () => 0n,
     height: () => 0n,
     extensionsFor: () => [],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { encodeVerifierKey } from '../../../protocol/log/verifierKey.ts'
 import { InvalidSettingError, readMemberSettings, readPassword } from '../../../workers/runtime/config.ts'
 import { createTestDir } from '../member/chronicle-of-tests.ts'
 
@@ -36,3 +37,33 @@ test('readMemberSettings: runs the Chronicle unless COMPONENT names another, and
     assert.throws(readMemberSettings, { code: 'INVALID_SETTING', message: /^The setting COMPONENT cannot be used/ })
   }
 })
+
+const publicKey = new Uint8Array(32).fill(7)
+const vkey = encodeVerifierKey({ name: 'witness.example/w1', algorithm: 'cosignature/v1', publicKey })
+const noteKey = encodeVerifierKey({ name: 'witness.example/w1', algorithm: 'ed25519', publicKey })
+
+function readWitnesses(value: string) {
+  const required = { COALITION_CONFIG: 'c', KEYSTORE: 'k', KEYSTORE_PASSWORD_FILE: 'p', STORE: 's' }
+  const before = process.env
+  process.env = { ...before, ...required, WITNESSES: value }
+  try {
+    return readMemberSettings().WITNESSES
+  } finally {
+    process.env = before
+  }
+}
+
+test('WITNESSES: a verifier key and a URL each, separated by commas', () => {
+  const read = readWitnesses(`${vkey} https://witness.example/w1/,  ${vkey}   http://127.0.0.1:8080`)
+  const key = { name: 'witness.example/w1', algorithm: 'cosignature/v1', publicKey }
+  assert.deepEqual(read, [
+    { key, url: 'https://witness.example/w1' },
+    { key, url: 'http://127.0.0.1:8080' },
+  ])
+})
+
+const unusable = ['', vkey, `https://w.example ${vkey}`, `${vkey} ftp://w.example`, `${vkey} https://w.example more`]
+for (const value of [...unusable, `${noteKey} https://w.example`, Array(17).fill(`${vkey} https://w.example`).join()])
+  test(`WITNESSES: refuses ${value.slice(0, 100)}`, () => {
+    assert.throws(() => readWitnesses(value), InvalidSettingError)
+  })

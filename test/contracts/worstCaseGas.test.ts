@@ -107,8 +107,11 @@ function readPromise(contract: string, functionName: string): number {
   return Number(promised.replaceAll(',', ''))
 }
 
+const measured = new Set<string>()
+
 /** The promise holds, and is not much more than the truth. */
 function assertPromise(contract: string, functionName: string, gas: number): void {
+  measured.add(`${contract}.${functionName}`)
   const promised = readPromise(contract, functionName)
   assert.ok(
     gas <= promised && promised <= 1.05 * gas + 1_000,
@@ -241,6 +244,11 @@ test('verifyTicket: 64 nodes in either proof', async () => {
   assertPromise('TicketVerifier', 'verifyTicket', gas)
 })
 
+test('REGISTRY: it takes nothing', async () => {
+  const gas = await gasOf(TICKET_VERIFIER_ADDRESS, encode(ticketVerifierAbi as Abi, 'REGISTRY', []))
+  assertPromise('TicketVerifier', 'REGISTRY', gas)
+})
+
 test('publish: 122,880 bytes, none of them zero', async () => {
   const args = [digestOf('coalition'), digestOf('coalition id'), `0x${'ab'.repeat(122_880)}`]
   const gas = await gasOf(COALITION_REGISTRY_ADDRESS, encode(coalitionRegistryAbi as Abi, 'publish', args))
@@ -253,6 +261,18 @@ for (const functionName of ['latest', 'isPublished'])
     const gas = await gasOf(COALITION_REGISTRY_ADDRESS, encode(coalitionRegistryAbi as Abi, functionName, args))
     assertPromise('CoalitionRegistry', functionName, gas)
   })
+
+test('no public function of the deployed contracts is left out', () => {
+  const abis = {
+    ComponentRegistry: componentRegistryAbi,
+    TicketVerifier: ticketVerifierAbi,
+    CoalitionRegistry: coalitionRegistryAbi,
+  }
+  const functions = Object.entries(abis).flatMap(([contract, abi]) =>
+    abi.flatMap((item) => (item.type === 'function' ? [`${contract}.${item.name}`] : [])),
+  )
+  assert.deepEqual([...measured].sort(), functions.sort())
+})
 
 /**
  * A proof of the greatest length between two sizes, and the roots that it leads to: made up from the first node on, since

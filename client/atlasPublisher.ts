@@ -1,8 +1,9 @@
-import { NoCardError } from '../modules/atlas/machine.ts'
+import { CardElsewhereError, NoCardError } from '../modules/atlas/machine.ts'
 import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { type AtlasCommand, encodeAtlasCommand } from '../protocol/wire/atlasCommand.ts'
 import type { ListedCitizen } from '../protocol/wire/atlasParameters.ts'
+import type { CardDraft, SignedCard } from '../protocol/wire/cardFile.ts'
 import {
   type CardKeyChange,
   type CardWithdrawal,
@@ -24,15 +25,6 @@ import { createSubmitter, type Submitted } from './submit.ts'
 
 /** What signs: a keystore's key, or any other secp256k1 key. */
 export type SigningKey = Pick<UnlockedKey, 'signer' | 'secretKey'>
-
-/** A card without what the publisher knows by itself. */
-export type CardDraft = Omit<CitizenCard, 'atlas' | 'sequence'> & {
-  /** @default one more than the last that the Atlas’s newest marked state, or this publisher, knows of the citizen */
-  sequence?: bigint | undefined
-}
-
-/** A card and its citizen's signature (64 bytes, EIP-2098), as `encodeCard` and `signCard` give them. */
-export type SignedCard = { card: Uint8Array; signature: Hex }
 
 export type CreateAtlasPublisherParameters = {
   atlas: AtlasComponent
@@ -56,10 +48,15 @@ export type CreateAtlasPublisherParameters = {
  *   {ComponentRetiredError}; {RedisUnreachableError}; and what the log reader throws.
  */
 export type AtlasPublisher = {
-  /** Signs a card and publishes it, in place of the one that there is. @throws {CardMalformedError} */
+  /**
+   * Signs a card and publishes it, in place of the one that there is. Where `sequence` is left out, here and below, it is one
+   * more than the last that the newest marked state, or this publisher, knows of the citizen.
+   *
+   * @throws {CardMalformedError} @throws {CardElsewhereError} it names another Atlas.
+   */
   publish(draft: CardDraft): Promise<Submitted>
   /** Publishes the card that the citizen has, with `changes`. @throws {NotInAtlasError | NoCardError} it has none. */
-  update(citizen: Hex, changes: Partial<Omit<CardDraft, 'citizen'>>): Promise<Submitted>
+  update(citizen: Hex, changes: Partial<Omit<CardDraft, 'atlas' | 'citizen'>>): Promise<Submitted>
   withdraw(of: Pick<CardDraft, 'citizen' | 'sequence'>): Promise<Submitted>
   /** Makes `cardSigner` the citizen's card key; signed with the one that it has. */
   changeKey(of: Pick<CardDraft, 'citizen' | 'sequence'> & { cardSigner: Hex }): Promise<Submitted>
@@ -147,8 +144,10 @@ export async function createAtlasPublisher(parameters: CreateAtlasPublisherParam
     return submitted
   }
 
-  const publish = (draft: CardDraft): Promise<Submitted> =>
-    sign(draft, (card) => ({ kind: 'publish', ...signCard(card, cardKey.secretKey) }))
+  async function publish({ atlas: named = component, ...draft }: CardDraft): Promise<Submitted> {
+    if (named !== component) throw new CardElsewhereError({ atlas: named, component })
+    return await sign(draft, (card) => ({ kind: 'publish', ...signCard(card, cardKey.secretKey) }))
+  }
   const signatureOf = (digest: Hex): Hex => signDigest(digest, cardKey.secretKey)
 
   return {
@@ -158,8 +157,7 @@ export async function createAtlasPublisher(parameters: CreateAtlasPublisherParam
         const found = await findCitizen(citizen)
         if (found === undefined) throw new NotInAtlasError({ citizen })
         if (found.card === undefined) throw new NoCardError({ citizen })
-        const { atlas: _atlas, sequence: _sequence, ...card } = found.card.card
-        return await publish({ ...card, ...changes, citizen })
+        return await publish({ ...found.card.card, sequence: undefined, ...changes, citizen })
       }),
     withdraw: (of) =>
       inTurn(() =>

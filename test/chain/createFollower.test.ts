@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createFollower, type Follower, ReorgTooDeepError } from '../../chain/createFollower.ts'
+import { createFollower, type Follower } from '../../chain/createFollower.ts'
+import { ReorgTooDeepError } from '../../chain/followLogs.ts'
 import { createTestChain, type TestChain } from './createTestChain.ts'
 import { createTestComponent, type TestComponent } from './createTestComponent.ts'
 

@@ -91,6 +91,8 @@ export type ComponentRegistry = {
   readHead(parameters: { component: Hex }): Promise<Head>
   isNewest(parameters: { component: Hex; head: Head }): Promise<boolean>
   isInWindow(parameters: { component: Hex; head: Head }): Promise<boolean>
+  /** What the component's retirement says; undefined where it is not retired. Its reason stands in the log alone. */
+  readRetirement(parameters: { component: Hex }): Promise<{ successor: Hex; effectiveHeight: bigint } | undefined>
   /** Asks the contract. @throws {RegistryRefusedError} the leaf is not in the log, or the head not in the window. */
   verifyInclusion(parameters: Inclusion): Promise<void>
   /** Asks the contract. @throws {RegistryRefusedError} the item is not in the state, or the head is not the newest or too old. */
@@ -150,6 +152,16 @@ export async function openComponentRegistry(
       callRegistry(chain, () =>
         client.readContract({ ...contract, functionName: 'isInWindow', args: [component, head] }),
       ),
+    readRetirement: ({ component }) =>
+      callRegistry(chain, async () => {
+        const args = [component] as const
+        const { successor, effectiveHeight, retiredAt } = await client.readContract({
+          ...contract,
+          functionName: 'retirementOf',
+          args,
+        })
+        return retiredAt === 0n ? undefined : { successor, effectiveHeight }
+      }),
     verifyInclusion: ({ component, head, index, leaf, proof }) =>
       callRegistry(chain, async () => {
         const args = [component, head, index, toHex(leaf), proof.map(toHex)] as const

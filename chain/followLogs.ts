@@ -13,7 +13,10 @@ export class ReorgTooDeepError extends CoalitionError {
   }
 }
 
-/** What became of a log between two looks at the chain. One that moves to another block is removed and seen again. */
+/**
+ * What became of a log between two looks at the chain; `fact` is the same object each time. One that moves to another block
+ * is removed and seen again.
+ */
 export type LogNews<Fact> = { kind: 'seen' | 'confirmed' | 'removed'; fact: Fact }
 
 export type FollowLogsParameters<Fact> = Pick<ReadLogsParameters, 'address' | 'topics' | 'blockCountMax'> & {
@@ -32,10 +35,7 @@ export type FollowLogsParameters<Fact> = Pick<ReadLogsParameters, 'address' | 't
  * @returns Looks at the chain and tells what changed since the last look: removals first, then in order. It throws
  *   `ReorgTooDeepError` where a block that counted as final was replaced.
  */
-export function followLogs<Fact>(
-  chain: Chain,
-  parameters: FollowLogsParameters<Fact>,
-): () => Promise<LogNews<Fact>[]> {
+export function followLogs<Fact>(chain: Chain, parameters: FollowLogsParameters<Fact>): () => Promise<LogNews<Fact>[]> {
   const { address, topics, toFact, confirmations = 12, fromBlock = 0n, blockCountMax } = parameters
   const waiting = new Map<string, Fact>()
   /** The newest block that counts as final, by which a replacement of it shows. */
@@ -54,7 +54,8 @@ export function followLogs<Fact>(
       waiting.delete(key)
       news.push({ kind: 'removed', fact })
     }
-    for (const [key, { fact, blockNumber }] of logs) {
+    for (const [key, { fact: again, blockNumber }] of logs) {
+      const fact = waiting.get(key) ?? again
       if (!waiting.has(key)) news.push({ kind: 'seen', fact })
       waiting.set(key, fact)
       if (blockNumber > finalNumber) continue

@@ -6,6 +6,7 @@ import { bundleOf, type EntryBundle, encodeTilePath } from '../protocol/log/tile
 import { completeFromTiles, tilesOf } from '../protocol/log/tileProof.ts'
 import { HASH_SIZE_BYTES } from '../protocol/log/treeHash.ts'
 import { type CommitRecord, decodeCommitRecord } from '../protocol/wire/commitRecord.ts'
+import { FetchFailedError, fetchBounded } from './fetchBounded.ts'
 import { decodeMemberStatus, type MemberStatus } from './memberStatus.ts'
 
 const READ_TIMEOUT_MS = 10_000
@@ -65,30 +66,18 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
   let totalBytes = 0
 
   async function readBytes(path: string, sizeMaxBytes = BODY_SIZE_MAX_BYTES): Promise<Uint8Array> {
-    const unreachable = (reason: string, cause?: unknown) => new LogUnreachableError({ url: prefix, reason, cause })
-    let response: Response
-    try {
-      // A redirect would let one log answer for another's URL.
-      response = await fetch(`${prefix}/${path}`, { signal: AbortSignal.timeout(timeoutMs), redirect: 'error' })
-    } catch (cause) {
-      const isLate = cause instanceof Error && cause.name === 'TimeoutError'
-      throw unreachable(isLate ? `no answer within ${timeoutMs} ms` : 'nothing answers there', cause)
+    const onChunk = (sizeBytes: number): void => {
+      totalBytes += sizeBytes
     }
-    if (response.status === 404) throw new NotInLogError({ path })
-    if (!response.ok || response.body === null) throw unreachable(`it answers ${response.status} to ${path}`)
-    const chunks: Uint8Array[] = []
-    let sizeBytes = 0
+    let body: Uint8Array | undefined
     try {
-      for await (const chunk of response.body) {
-        sizeBytes += chunk.length
-        totalBytes += chunk.length
-        if (sizeBytes > sizeMaxBytes) throw unreachable(`${path} is larger than anything a log serves`)
-        chunks.push(chunk)
-      }
-    } catch (cause) {
-      throw cause instanceof CoalitionError ? cause : unreachable(`the answer to ${path} breaks off`, cause)
+      body = await fetchBounded(`${prefix}/${path}`, { timeoutMs, sizeMaxBytes, onChunk })
+    } catch (error) {
+      if (!(error instanceof FetchFailedError)) throw error
+      throw new LogUnreachableError({ url: prefix, reason: error.message, cause: error.cause })
     }
-    return new Uint8Array(Buffer.concat(chunks))
+    if (body === undefined) throw new NotInLogError({ path })
+    return body
   }
 
   // Whoever reads one entry mostly reads its neighbours next, and a bundle of one width never changes.

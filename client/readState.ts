@@ -37,6 +37,8 @@ export type ReadStateParameters<State> = {
   epochs: Epochs
   /** Height of a commit that is marked for the chain; of such, members keep the newest two. @default the newest of all logs */
   height?: bigint | undefined
+  /** What was read before: given back, without reading it again, where there is nothing newer. */
+  known?: CertifiedState<State> | undefined
 }
 
 /**
@@ -49,11 +51,11 @@ export type ReadStateParameters<State> = {
  */
 export async function readState<State>(
   { logs }: { logs: readonly LogReader[] },
-  { machine, epochs: known, height }: ReadStateParameters<State>,
+  { machine, epochs: startingFrom, height, known }: ReadStateParameters<State>,
 ): Promise<CertifiedState<State>> {
   const read = (log: LogReader) => (height === undefined ? log.readNewestAnchor() : log.readCommit(height))
   const [epochs, offered] = await Promise.all([
-    followEpochs({ logs }, known),
+    followEpochs({ logs }, startingFrom),
     Promise.allSettled(logs.map(async (log) => ({ log, record: await read(log) }))),
   ])
   const faults: unknown[] = []
@@ -69,6 +71,7 @@ export async function readState<State>(
   }
   offers.sort((a, b) => (a.commit.commit.height > b.commit.commit.height ? -1 : 1))
   for (const { log, record, commit } of offers) {
+    if (commit.digest === known?.commit.digest) return { ...known, epochs }
     try {
       return { ...(await readStateOf(log, { machine, commit })), record, commit, epochs }
     } catch (error) {

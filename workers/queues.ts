@@ -47,6 +47,20 @@ export const commandQueueName = ({ component, signer }: { component: Hex; signer
 /** Where the anchorers of a component take their cadence ticks from. */
 export const anchorQueueName = ({ component }: { component: Hex }): string => `coalition-anchor-${component.slice(2)}`
 
+/** Where the atlas-sync workers of an Atlas take their jobs from. */
+export const atlasSyncQueueName = ({ component }: { component: Hex }): string =>
+  `coalition-atlas-sync-${component.slice(2)}`
+
+/**
+ * A job of an atlas-sync queue: to see what is to be done (a turn of the cadence), to look for a citizen's card where it
+ * publishes it, or to bring the config's citizens. Where that is, the worker knows: Redis is not to send it anywhere.
+ */
+export type AtlasSyncJob = { kind: 'turn' } | { kind: 'card'; citizen: Hex } | { kind: 'list' }
+
+/** The same thing done in the same turn of the cadence is one job, however many workers ask for it. */
+export const atlasSyncJobId = (job: Exclude<AtlasSyncJob, { kind: 'turn' }>, { turn }: { turn: number }): string =>
+  job.kind === 'list' ? `list-${turn}` : `card-${job.citizen.slice(2)}-${turn}`
+
 /** The stream on which the members of a component talk. */
 export const protocolStreamName = ({ component }: { component: Hex }): string =>
   `coalition:protocol:${component.slice(2)}`
@@ -107,6 +121,19 @@ export function decodeQuoteJob(data: unknown): Uint8Array[] {
 }
 
 const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes))
+const ATLAS_SYNC_JOB = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('turn') }),
+  z.object({ kind: z.literal('card'), citizen: hexOf(32) }),
+  z.object({ kind: z.literal('list') }),
+])
+
+/** @throws {MalformedJobError} */
+export function decodeAtlasSyncJob(data: unknown): AtlasSyncJob {
+  const parsed = ATLAS_SYNC_JOB.safeParse(data)
+  if (!parsed.success) throw new MalformedJobError({ queue: 'atlas-sync' })
+  return parsed.data
+}
+
 const SIGNED_VERDICTS = z.object({
   component: hexOf(32),
   policyDigest: hexOf(32),

@@ -47,6 +47,16 @@ export function parseJson(text: string): unknown {
   return value
 }
 
+/** JSON with keys in order and no spaces: equal values give equal text, whoever put them together. */
+export const formatCanonicalJson = (value: unknown): string => JSON.stringify(sortKeys(value))
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, sortKeys(item)]))
+}
+
 /** `lattices[0].chainId`; a key that is not a plain word is quoted, escaped and shortened, because a stranger wrote it. */
 export function formatJsonPath(path: JsonPath): string {
   let formatted = ''

@@ -77,7 +77,8 @@ export async function fetchCard(parameters: FetchCardParameters): Promise<Signed
 function assertUrl(text: string): URL {
   const url = text.length <= URL_SIZE_MAX ? URL.parse(text) : null
   if (url === null) throw new CardUrlRefusedError({ reason: 'its URL is none, or longer than any' })
-  if (url.protocol !== 'https:') throw new CardUrlRefusedError({ reason: `the scheme is ${url.protocol} and not https:` })
+  if (url.protocol !== 'https:')
+    throw new CardUrlRefusedError({ reason: `the scheme is ${url.protocol} and not https:` })
   if (url.username !== '' || url.password !== '') throw new CardUrlRefusedError({ reason: 'its URL names a user' })
   return url
 }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
 import { encodeExtensionList } from '../../committee/extension.ts'
 import { isHex } from '../../protocol/bytes.ts'
@@ -8,6 +8,7 @@ import { cutTile, TILE_WIDTH, tileWidth } from '../../protocol/log/tile.ts'
 import { decodeTilePath } from '../../protocol/log/tilePath.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
+import { type HttpServer, serveHttp } from '../runtime/httpServer.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { ServeKind } from './kinds.ts'
 import { createSnapshotShelf, type SnapshotShelf } from './snapshotShelf.ts'
@@ -39,9 +40,6 @@ type Resource = { body: Uint8Array | string; type: string; isImmutable: boolean 
 
 const BYTES_TYPE = 'application/octet-stream'
 
-const HEADERS_TIMEOUT_MS = 5_000
-const CONNECTIONS_MAX = 512
-
 /**
  * A member's log, read-only: C2SP tlog-tiles under the root, and each commit with its certificate (spec §6).
  *
@@ -54,49 +52,18 @@ const CONNECTIONS_MAX = 512
  */
 export async function startServer(
   { view, serveKind, logger }: { view: LogView; serveKind?: ServeKind | undefined; logger: Logger },
-  { host, port }: { host: string; port: number },
-): Promise<{ url: string; close(): Promise<void> }> {
+  at: { host: string; port: number },
+): Promise<HttpServer> {
   const snapshots = createSnapshotShelf(view.store)
-  const server = createServer((request, response) => {
-    try {
-      if (serveKind?.(request, response) !== true) answer(request, response, { view, snapshots })
-    } catch (error) {
-      logger.error({ err: error, path: request.url }, 'serving failed')
-      if (!response.headersSent) send(response, { status: 500, body: 'internal error\n' })
-    }
-  })
-  server.headersTimeout = HEADERS_TIMEOUT_MS
-  server.requestTimeout = HEADERS_TIMEOUT_MS
-  server.maxConnections = CONNECTIONS_MAX
-  await listen(server, { host, port })
-  server.on('error', (error) => logger.error({ err: error }, 'the log server reported an error'))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server listens on no port')
-  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return {
-    url: `http://${shown}:${address.port}`,
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.close((error) => (error === undefined ? resolve() : reject(error)))
-        server.closeAllConnections()
-      }),
-  }
-}
-
-export class PortTakenError extends CoalitionError {
-  constructor({ host, port, cause }: { host: string; port: number; cause: unknown }) {
-    super('PORT_TAKEN', `The member cannot listen on ${host}:${port}.`, {
-      fix: 'Set HTTP_PORT to a free port and HTTP_HOST to an address of this machine.',
-      cause,
-    })
-  }
-}
-
-function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(new PortTakenError({ host, port, cause })))
-    server.listen({ host, port }, resolve)
-  })
+  return await serveHttp(
+    {
+      logger,
+      answer(request, response) {
+        if (serveKind?.(request, response) !== true) answer(request, response, { view, snapshots })
+      },
+    },
+    at,
+  )
 }
 
 function answer(

@@ -128,6 +128,52 @@ const ANCHOR = z.object({
   ANCHOR_LAG_MAX_MS: number({ min: 1_000, max: 99_999_999 }).default(600_000),
 })
 
+const yesOrNo = z.enum(['yes', 'no']).transform((value) => value === 'yes')
+
+/** Citizens of one setting at the most. */
+const SELF_PUBLISHED_MAX = 1_024
+
+const ATLAS_SYNC = z.object({
+  ...COMMON,
+  ...HOME_CHAIN,
+  /** Blocks, its own included, after which what the registry says counts. */
+  CONFIRMATIONS: number({ min: 1, max: 10_000 }).default(12),
+  /** URLs of members' logs, separated by commas. */
+  LOG_URLS: urls({ max: 256 }),
+  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
+  /** 0 takes any free one. */
+  HTTP_PORT: port.default(0),
+  /** How often chain and members are read. */
+  REFRESH_EVERY_MS: number({ min: 100, max: 3_600_000 }).default(5_000),
+  /** How often each citizen's own card is looked for. */
+  CARD_EVERY_MS: number({ min: 100, max: 99_999_999 }).default(60_000),
+  /** How long one card may take. */
+  CARD_TIMEOUT_MS: number({ min: 100, max: 60_000 }).default(10_000),
+  /** Where citizens publish their cards, `STABLE_ID=URL`, separated by commas. */
+  SELF_PUBLISHED: z
+    .string()
+    .transform((value) => value.split(',').map((each) => each.trim()))
+    .pipe(
+      z.array(z.string().regex(/^0x[0-9a-f]{64}=https:\/\/\S+$/, 'not STABLE_ID=https://…')).max(SELF_PUBLISHED_MAX),
+    )
+    .transform(
+      (entries): ReadonlyMap<Hex, string> => new Map(entries.map((each) => [each.slice(0, 66) as Hex, each.slice(67)])),
+    )
+    .default(new Map()),
+  /** Whether the first https endpoint of a published card leads to the next one. */
+  FOLLOW_ENDPOINTS: yesOrNo.default(true),
+  /** Whether cards may come from addresses that are not of the open Internet. */
+  ALLOW_PRIVATE_NETWORKS: yesOrNo.default(false),
+  /** PEM file of certificate authorities to trust for cards, in place of the well-known ones. */
+  CARD_CA_FILE: z.string().min(1).optional(),
+  /** Address of the operator whose newest published config must be this one before its citizens are listed. */
+  PUBLISHED_BY: z
+    .string()
+    .regex(/^0x[0-9a-f]{40}$/, 'not an address in lower case')
+    .transform((value) => value as Hex)
+    .optional(),
+})
+
 const ATTESTATION = z.object({
   ...COMMON,
   /** PCS or PCCS to fetch collateral from. */
@@ -142,6 +188,7 @@ export type AttestationSettings = z.infer<typeof ATTESTATION>
 export type MemberSettings = z.infer<typeof MEMBER>
 export type SyncSettings = z.infer<typeof SYNC>
 export type AnchorSettings = z.infer<typeof ANCHOR>
+export type AtlasSyncSettings = z.infer<typeof ATLAS_SYNC>
 
 /** @throws {InvalidSettingError} */
 export const readMemberSettings = (): MemberSettings => parse(MEMBER)
@@ -151,6 +198,9 @@ export const readSyncSettings = (): SyncSettings => parse(SYNC)
 
 /** @throws {InvalidSettingError} */
 export const readAnchorSettings = (): AnchorSettings => parse(ANCHOR)
+
+/** @throws {InvalidSettingError} */
+export const readAtlasSyncSettings = (): AtlasSyncSettings => parse(ATLAS_SYNC)
 
 /** @throws {InvalidSettingError} */
 export const readAttestationSettings = (): AttestationSettings => parse(ATTESTATION)

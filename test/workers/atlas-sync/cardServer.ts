@@ -1,5 +1,5 @@
-import { createServer } from 'node:https'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
 import { concat, element, sequence } from '../../protocol/attestation/factory/der.ts'
 import {
   type CertificateSpec,

@@ -46,15 +46,21 @@ test('fetchCard: gives what the citizen serves, asked by its name at the address
 
 test('fetchCard: refuses what is no card, one byte too many, and a compressed answer', async () => {
   for (const text of ['', 'no', '{}', file.replace('"lattice"', '"planet"'), file.slice(0, -4)]) {
-    await assert.rejects(fetchFrom((response) => response.end(text)), { code: 'CARD_MALFORMED' })
+    await assert.rejects(
+      fetchFrom((response) => response.end(text)),
+      { code: 'CARD_MALFORMED' },
+    )
   }
   const padded = (sizeBytes: number) => file.padEnd(sizeBytes, ' ')
   const largest = await fetchFrom((response) => response.end(padded(CARD_FILE_SIZE_MAX_BYTES)))
   assert.deepEqual(largest.card, signed)
-  await assert.rejects(fetchFrom((response) => response.end(padded(CARD_FILE_SIZE_MAX_BYTES + 1))), {
-    code: 'CARD_UNREACHABLE',
-    message: /larger than any card/,
-  })
+  await assert.rejects(
+    fetchFrom((response) => response.end(padded(CARD_FILE_SIZE_MAX_BYTES + 1))),
+    {
+      code: 'CARD_UNREACHABLE',
+      message: /larger than any card/,
+    },
+  )
   const endless = (response: ServerResponse): void => {
     while (response.write(' '.repeat(65_536)));
     response.once('drain', () => endless(response))
@@ -71,15 +77,27 @@ test('fetchCard: follows no redirect, wherever it leads', async () => {
       await assert.rejects(fetchFrom(redirect), { code: 'CARD_UNREACHABLE', message: /redirects/ })
     }
   }
-  await assert.rejects(fetchFrom((response) => response.writeHead(404).end()), { code: 'CARD_UNREACHABLE' })
+  await assert.rejects(
+    fetchFrom((response) => response.writeHead(404).end()),
+    { code: 'CARD_UNREACHABLE' },
+  )
 })
 
 test('fetchCard: waits no longer than it may, for a name, for headers or for the rest', async () => {
   const never = () => new Promise<never>(() => {})
   const late = { code: 'CARD_UNREACHABLE', isRetryable: true, message: /no whole answer within 300 ms/ }
-  await assert.rejects(fetchFrom(() => {}, { timeoutMs: 300, resolve: never }), late)
-  await assert.rejects(fetchFrom(() => {}, { timeoutMs: 300 }), late)
-  await assert.rejects(fetchFrom((response) => response.write(file.slice(0, 9)), { timeoutMs: 300 }), late)
+  await assert.rejects(
+    fetchFrom(() => {}, { timeoutMs: 300, resolve: never }),
+    late,
+  )
+  await assert.rejects(
+    fetchFrom(() => {}, { timeoutMs: 300 }),
+    late,
+  )
+  await assert.rejects(
+    fetchFrom((response) => response.write(file.slice(0, 9)), { timeoutMs: 300 }),
+    late,
+  )
 })
 
 test('fetchCard: refuses a certificate of a stranger, for another name, or that ended', async () => {
@@ -99,13 +117,23 @@ test('fetchCard: goes to no private network, by name, by number or by one of sev
   const refusedOf = async (of: Partial<FetchCardParameters>): Promise<void> => {
     const server = await serveCards(good, (response) => response.end(file))
     const url = `https://${NAME}:${server.port}/card.json`
-    await assert.rejects(fetchCard({ url, timeoutMs: 2_000, ca, resolve: loopback, ...of }), { code: 'CARD_URL_REFUSED' })
+    await assert.rejects(fetchCard({ url, timeoutMs: 2_000, ca, resolve: loopback, ...of }), {
+      code: 'CARD_URL_REFUSED',
+    })
     assert.deepEqual(server.asked, [])
     server.close()
   }
   await refusedOf({})
   await refusedOf({ resolve: async () => [{ address: '93.184.215.14', family: 4 }, ...(await loopback())] })
-  for (const host of ['127.0.0.1', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]', '[fd00::1]', '169.254.169.254']) {
+  for (const host of [
+    '127.0.0.1',
+    '2130706433',
+    '0x7f.1',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+    '[fd00::1]',
+    '169.254.169.254',
+  ]) {
     await refusedOf({ url: `https://${host}/card.json` })
   }
 })
@@ -125,10 +153,33 @@ test('isPublicAddress: tells the open Internet from all else', () => {
   const closed = [
     ...['0.0.0.0', '10.1.2.3', '100.64.0.1', '127.0.0.1', '127.255.255.255', '169.254.169.254', '172.16.0.1'],
     ...['172.31.255.255', '192.0.0.8', '192.168.1.1', '198.18.0.1', '203.0.113.9', '224.0.0.1', '255.255.255.255'],
-    ...['::', '::1', '::ffff:1.1.1.1', '::ffff:10.0.0.1', '64:ff9b::a00:1', 'fe80::1', 'fe80::1%lo', 'fc00::1', 'fd12::1'],
-    ...['ff02::1', '2001::1', '2001:db8::1', '2002:a00:1::', '3fff::1', '', 'citizen.example', '1.1.1', '2606:4700::1%eth0'],
+    ...[
+      '::',
+      '::1',
+      '::ffff:1.1.1.1',
+      '::ffff:10.0.0.1',
+      '64:ff9b::a00:1',
+      'fe80::1',
+      'fe80::1%lo',
+      'fc00::1',
+      'fd12::1',
+    ],
+    ...[
+      'ff02::1',
+      '2001::1',
+      '2001:db8::1',
+      '2002:a00:1::',
+      '3fff::1',
+      '',
+      'citizen.example',
+      '1.1.1',
+      '2606:4700::1%eth0',
+    ],
   ]
-  assert.deepEqual(open.filter((address) => !isPublicAddress(address)), [])
+  assert.deepEqual(
+    open.filter((address) => !isPublicAddress(address)),
+    [],
+  )
   assert.deepEqual(closed.filter(isPublicAddress), [])
 })
 

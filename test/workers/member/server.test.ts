@@ -8,7 +8,7 @@ import { verifyInclusion } from '../../../protocol/log/verifyInclusion.ts'
 import { verifyCertificate } from '../../../protocol/wire/certificate.ts'
 import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
 import { decodeOperatorStatement } from '../../../protocol/wire/operatorStatement.ts'
-import { PortTakenError } from '../../../workers/member/server.ts'
+import { PortTakenError } from '../../../workers/runtime/httpServer.ts'
 import { createEnvelope, signers, startCommittee, submitter } from './chronicle-of-tests.ts'
 import { serve } from './serve.ts'
 

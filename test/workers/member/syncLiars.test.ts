@@ -85,7 +85,7 @@ const LIARS: {
   {
     name: 'a snapshot that is larger than any',
     lie: (path) => (isSnapshot(path) ? Buffer.alloc(17 << 20) : undefined),
-    refused: /larger than anything a log serves/,
+    refused: /larger than anything that is served there/,
   },
   {
     name: 'a snapshot that never comes',

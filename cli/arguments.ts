@@ -13,6 +13,17 @@ export function toAddress(text: string): Hex {
   return text
 }
 
+/** A stable id, or a CitizenId20, the first 20 bytes of one. */
+export function toCitizen(text: string): Hex {
+  if (!isHex(text, 32) && !isHex(text, 20)) throw new InvalidArgumentError('Give 32 or 20 bytes of lower-case hex.')
+  return text
+}
+
+export function toStableId(text: string): Hex {
+  if (!isHex(text, 32)) throw new InvalidArgumentError('Give 32 bytes of lower-case hex.')
+  return text
+}
+
 export function toSignature(text: string): Hex {
   if (!isHex(text, 64) && !isHex(text, 65)) throw new InvalidArgumentError('Give 64 or 65 bytes of lower-case hex.')
   return text

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { atlasCommand } from './commands/atlas.ts'
 import { chronicleCommand } from './commands/chronicle.ts'
 import { committeeCommand } from './commands/committee.ts'
 import { configCommand } from './commands/config.ts'
@@ -27,6 +28,7 @@ if (json) program.configureOutput({ writeErr: () => {} })
 program.addCommand(idCommand())
 program.addCommand(configCommand())
 program.addCommand(keyCommand())
+program.addCommand(atlasCommand())
 program.addCommand(chronicleCommand())
 program.addCommand(committeeCommand())
 program.addCommand(verifyCommand())

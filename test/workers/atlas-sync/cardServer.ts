@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
+import { isIPv4 } from 'node:net'
 import { concat, element, sequence } from '../../protocol/attestation/factory/der.ts'
 import {
   type CertificateSpec,
@@ -37,10 +38,13 @@ export function createAuthority() {
   })
   return {
     ca: toPem(createCertificate(specOf({}))),
-    /** A certificate for `name` and its key, PEM both. */
+    /** A certificate for `name`, or an IPv4 address, and its key, PEM both. */
     issue(name: string, over: Partial<CertificateSpec> = {}): { cert: string; key: string } {
       const own = createKey()
-      const altName = { id: '2.5.29.17', value: sequence(element(0x82, concat(Buffer.from(name)))) }
+      const general = isIPv4(name)
+        ? element(0x87, Uint8Array.from(name.split('.').map(Number)))
+        : element(0x82, concat(Buffer.from(name)))
+      const altName = { id: '2.5.29.17', value: sequence(general) }
       const spec = specOf({
         ...{ subject: name, serial: Uint8Array.of(8), key: own, publicPoint: own.point },
         ...{ subjectKeyId: Uint8Array.of(9), isCa: false, keyUsage: 0x80, extraExtensions: [altName], ...over },

@@ -3,7 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { encodeVerifierKey } from '../../../protocol/log/verifierKey.ts'
-import { InvalidSettingError, readMemberSettings, readPassword } from '../../../workers/runtime/config.ts'
+import {
+  InvalidSettingError,
+  readAtlasSyncSettings,
+  readMemberSettings,
+  readPassword,
+} from '../../../workers/runtime/config.ts'
 import { createTestDir } from '../member/chronicle-of-tests.ts'
 
 function passwordFile(text: string): { KEYSTORE_PASSWORD_FILE: string } {
@@ -67,3 +72,31 @@ for (const value of [...unusable, `${noteKey} https://w.example`, Array(17).fill
   test(`WITNESSES: refuses ${value.slice(0, 100)}`, () => {
     assert.throws(() => readWitnesses(value), InvalidSettingError)
   })
+
+test('readAtlasSyncSettings: is careful unless it is told otherwise, and refuses what is no place for a card', (t) => {
+  const before = { ...process.env }
+  t.after(() => {
+    process.env = before
+  })
+  Object.assign(process.env, { COALITION_CONFIG: 'a', KEYSTORE: 'a', KEYSTORE_PASSWORD_FILE: 'a' })
+  Object.assign(process.env, { RPC_URLS: 'http://127.0.0.1:1', LOG_URLS: 'http://127.0.0.1:2' })
+  const id = `0x${'a1'.repeat(32)}`
+  const { ALLOW_PRIVATE_NETWORKS, HTTP_HOST, SELF_PUBLISHED } = readAtlasSyncSettings()
+  assert.deepEqual([ALLOW_PRIVATE_NETWORKS, HTTP_HOST, SELF_PUBLISHED.size], [false, '127.0.0.1', 0])
+  process.env.SELF_PUBLISHED = `${id}=https://a.example/?x=1, 0x${'b2'.repeat(32)}=https://b.example/`
+  assert.equal(readAtlasSyncSettings().SELF_PUBLISHED.get(`0x${'a1'.repeat(32)}`), 'https://a.example/?x=1')
+  for (const wrong of ['', id, `${id}=`, `${id}=http://a.example/`, `0x12=https://a.example/`, `${id}=https://a b`]) {
+    process.env.SELF_PUBLISHED = wrong
+    assert.throws(readAtlasSyncSettings, { code: 'INVALID_SETTING', message: /^The setting SELF_PUBLISHED/ })
+  }
+  delete process.env.SELF_PUBLISHED
+  for (const [setting, wrong] of [
+    ['ALLOW_PRIVATE_NETWORKS', 'true'],
+    ['PUBLISHED_BY', '0xAB'],
+    ['CARD_TIMEOUT_MS', '0'],
+  ] as const) {
+    process.env[setting] = wrong
+    assert.throws(readAtlasSyncSettings, { code: 'INVALID_SETTING', message: new RegExp(`^The setting ${setting}`) })
+    delete process.env[setting]
+  }
+})

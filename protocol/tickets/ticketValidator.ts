@@ -17,13 +17,16 @@ export type TicketRefusalCode =
   | 'TICKET_QUORUM_MISSING'
   | 'TICKET_COLLATERAL_MISSING'
   | 'TICKET_NONCE_UNKNOWN'
+  | 'TICKET_REVOKED'
+  | 'TICKET_UNKNOWN'
+  | 'TICKET_END_MISMATCH'
 
 export class TicketRefusedError extends CoalitionError {
   declare readonly code: TicketRefusalCode
 
   constructor(code: TicketRefusalCode, message: string) {
     super(code, `${message}.`, {
-      fix: 'Present a ticket that the component’s validators accept, for this peer and now.',
+      fix: 'Present a ticket that its issuer and the component’s validators accept, for this peer and now.',
       kind: 'refused',
     })
   }

@@ -9,6 +9,7 @@ import type { Machine } from '../../protocol/machine.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Replica } from './replica.ts'
 import type { Store } from './store.ts'
+import { createTicketServe } from './ticketServer.ts'
 
 /** What a running member lends to what its kind of component serves. */
 export type KindContext<State> = {
@@ -37,5 +38,5 @@ export const KINDS: Record<ComponentKind, Kind> = {
   atlas: { machine: atlas },
   almanac: { machine: almanac },
   chronicle: { machine: chronicle },
-  tickets: { machine: ticketIssuer },
+  tickets: { machine: ticketIssuer, createServe: createTicketServe },
 }

@@ -1,4 +1,6 @@
+import { encodeAbiParameters, encodeFunctionData } from 'viem'
 import { type Hex, toHex } from '../protocol/bytes.ts'
+import { CoalitionError } from '../protocol/errors.ts'
 import type { Ticket } from '../protocol/wire/ticket.ts'
 import { NoContractError } from './componentRegistry.ts'
 import type { Chain } from './connectChain.ts'
@@ -32,6 +34,33 @@ export type VerifyTicketParameters = {
   maxAgeMs: bigint
 }
 
+const [VERIFY_TICKET] = abi.filter((item) => item.type === 'function' && item.name === 'verifyTicket')
+const [, TICKET_PARAMETER, PROOF_PARAMETER] = VERIFY_TICKET!.inputs
+
+/**
+ * `abi.encode(Ticket ticket, TicketProof proof)`: what follows the selector in a call of a function that takes just these two,
+ * as `TicketGate.enter` does.
+ */
+export const encodeTicketArguments = ({ ticket, proof }: Pick<VerifyTicketParameters, 'ticket' | 'proof'>): Hex =>
+  encodeAbiParameters([TICKET_PARAMETER, PROOF_PARAMETER], [ticket, toCalldata(proof)])
+
+/** The calldata of `verifyTicket`. */
+export const encodeVerifyTicket = (parameters: VerifyTicketParameters): Hex => {
+  const { issuer, ticket, proof, audience, maxAgeMs } = parameters
+  const args = [issuer, ticket, toCalldata(proof), audience, maxAgeMs] as const
+  return encodeFunctionData({ abi, functionName: 'verifyTicket', args })
+}
+
+const toCalldata = (proof: TicketProof) => ({ ...proof, inclusionProof: proof.inclusionProof.map(toHex) })
+
+export class OtherRegistryError extends CoalitionError {
+  constructor({ verifier, registry, expected }: { verifier: Hex; registry: Hex; expected: Hex }) {
+    super('OTHER_REGISTRY', `The ticket verifier ${verifier} relies on the registry ${registry}, not on ${expected}.`, {
+      fix: 'Give the address of a ticket verifier that relies on the registry which the config names as home.',
+    })
+  }
+}
+
 /** Typed reads of one ticket verifier. */
 export type TicketVerifier = {
   readonly chain: Chain
@@ -50,18 +79,22 @@ export type TicketVerifier = {
 /**
  * The ticket verifier at `address`.
  *
+ * @param options.registry that it has to rely on. @default whichever it does
  * @throws {NoContractError} there is no code.
+ * @throws {OtherRegistryError}
  */
-export async function openTicketVerifier(chain: Chain, { address }: { address: Hex }): Promise<TicketVerifier> {
+export async function openTicketVerifier(
+  chain: Chain,
+  { address, registry }: { address: Hex; registry?: Hex },
+): Promise<TicketVerifier> {
   if (!(await hasCode(chain, address))) throw new NoContractError({ address, chainId: chain.chainId })
   const contract = { address, abi } as const
-  return {
+  const verifier: TicketVerifier = {
     chain,
     address,
     verifyTicket: ({ issuer, ticket, proof, audience, maxAgeMs }) =>
       callRegistry(chain, () => {
-        const given = { ...proof, inclusionProof: proof.inclusionProof.map(toHex) }
-        const args = [issuer, ticket, given, audience, maxAgeMs] as const
+        const args = [issuer, ticket, toCalldata(proof), audience, maxAgeMs] as const
         return chain.client.readContract({ ...contract, functionName: 'verifyTicket', args })
       }),
     readRegistry: () =>
@@ -70,4 +103,9 @@ export async function openTicketVerifier(chain: Chain, { address }: { address: H
         return registry.toLowerCase() as Hex
       }),
   }
+  if (registry !== undefined) {
+    const actual = await verifier.readRegistry()
+    if (actual !== registry) throw new OtherRegistryError({ verifier: address, registry: actual, expected: registry })
+  }
+  return verifier
 }

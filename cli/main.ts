@@ -9,6 +9,7 @@ import { idCommand } from './commands/id.ts'
 import { keyCommand } from './commands/key.ts'
 import { quoteCommand } from './commands/quote.ts'
 import { statusCommand } from './commands/status.ts'
+import { ticketCommand } from './commands/ticket.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { printError } from './output.ts'
 import { UnwritableOutputError } from './unwritableOutput.ts'
@@ -33,6 +34,7 @@ program.addCommand(chronicleCommand())
 program.addCommand(committeeCommand())
 program.addCommand(verifyCommand())
 program.addCommand(statusCommand())
+program.addCommand(ticketCommand())
 program.addCommand(quoteCommand())
 program.addCommand(deployCommand())
 inheritSettings(program)

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { ComponentKind } from '../../client/readComponent.ts'
 import {
   endWithUs,
   identifyProcess,
@@ -19,6 +20,8 @@ export type DemoSettings = {
   rpcUrl: string
   /** The coalition.json of this run. */
   config: string
+  /** Which of its components. @default its Chronicle */
+  component?: ComponentKind
   /** Folder of this run: stores, logs and the report. */
   dir: string
   /** How its processes are started. */
@@ -48,12 +51,13 @@ export type DemoProcess = { name: string; child: ChildProcess; url: string }
 
 /** Makes a store for member `index`, whose key is the example's unless it says otherwise, and starts it as a process of its own. */
 export async function startMember(
-  { redisUrl, config, dir, start }: DemoSettings,
+  { redisUrl, config, component = 'chronicle', dir, start }: DemoSettings,
   { index, keystore = keystorePath(`member-${index}`) }: { index: number; keystore?: string },
 ): Promise<DemoProcess> {
   const name = `member-${index}`
   const env = {
     COALITION_CONFIG: config,
+    COMPONENT: component,
     KEYSTORE: keystore,
     KEYSTORE_PASSWORD_FILE: PASSWORD_FILE,
     STORE: join(dir, name),
@@ -69,11 +73,12 @@ export async function startMember(
 
 /** Starts the anchorer, which reads every member's log and pays from an account of its own. */
 export async function startAnchorer(
-  { redisUrl, rpcUrl, config, dir, start }: DemoSettings,
+  { redisUrl, rpcUrl, config, component = 'chronicle', dir, start }: DemoSettings,
   { logUrls }: { logUrls: readonly string[] },
 ): Promise<DemoProcess> {
   const env = {
     COALITION_CONFIG: config,
+    COMPONENT: component,
     KEYSTORE: keystorePath('anchorer'),
     KEYSTORE_PASSWORD_FILE: PASSWORD_FILE,
     REDIS_URL: redisUrl,

@@ -49,11 +49,28 @@ export function writeRunConfig({ dir, isShared }: { dir: string; isShared: boole
 
 export type DemoProcess = { name: string; child: ChildProcess; url: string }
 
-/** Makes a store for member `index`, whose key is the example's unless it says otherwise, and starts it as a process of its own. */
-export async function startMember(
-  { redisUrl, config, component = 'chronicle', dir, start }: DemoSettings,
-  { index, keystore = keystorePath(`member-${index}`) }: { index: number; keystore?: string },
-): Promise<DemoProcess> {
+/** A member's place; its key is the example's unless it says otherwise. */
+type Place = { index: number; keystore?: string }
+
+/** Makes a store for a member, and starts it as a process of its own. */
+export async function startMember(settings: DemoSettings, place: Place): Promise<DemoProcess> {
+  const { env, logFile } = placeOf(settings, place)
+  mkdirSync(join(settings.dir, 'logs'), { recursive: true })
+  await runToEnd(['workers/member/main.ts', 'init'], { env, logFile })
+  return restartMember(settings, place)
+}
+
+/** Starts a member that has its store. */
+export async function restartMember(settings: DemoSettings, place: Place): Promise<DemoProcess> {
+  const { name, env, logFile } = placeOf(settings, place)
+  const { child, line } = await startProcess(['workers/member/main.ts', 'run'], { env, logFile, ...settings.start })
+  return { name, child, url: (JSON.parse(line) as { url: string }).url }
+}
+
+function placeOf(
+  { redisUrl, config, component = 'chronicle', dir }: DemoSettings,
+  { index, keystore = keystorePath(`member-${index}`) }: Place,
+) {
   const name = `member-${index}`
   const env = {
     COALITION_CONFIG: config,
@@ -64,11 +81,7 @@ export async function startMember(
     REDIS_URL: redisUrl,
     HTTP_PORT: '0',
   }
-  mkdirSync(join(dir, 'logs'), { recursive: true })
-  const logFile = join(dir, 'logs', `${name}.log`)
-  await runToEnd(['workers/member/main.ts', 'init'], { env, logFile })
-  const { child, line } = await startProcess(['workers/member/main.ts', 'run'], { env, logFile, ...start })
-  return { name, child, url: (JSON.parse(line) as { url: string }).url }
+  return { name, env, logFile: join(dir, 'logs', `${name}.log`) }
 }
 
 /** Starts the anchorer, which reads every member's log and pays from an account of its own. */

@@ -2,7 +2,7 @@ import { createKey } from '../client/keystore.ts'
 import { auditStores } from './committee/audit.ts'
 import { type MeasuredLoad, type RunningCommittee, startCommittee } from './committee/run.ts'
 import { readUsage } from './committee/usage.ts'
-import type { Figure } from './measure.ts'
+import { type Figure, quantile } from './measure.ts'
 
 const DEPTH_1_MS = 10_000
 const SATURATED_MS = 15_000
@@ -135,8 +135,3 @@ function slopeOf(points: readonly { x: number; y: number }[]): number {
 
 const rateOf = (count: number, { report }: MeasuredLoad): number => (1000 * count) / report.elapsedMs
 const sumCpuMs = ({ members }: MeasuredLoad['used']): number => members.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
-
-function quantile(values: readonly number[], fraction: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(fraction * sorted.length))]!
-}

@@ -4,6 +4,7 @@ import type { Figure } from './measure.ts'
 /** What can be measured, each loaded only when asked for. */
 const SUITES: Record<string, (options: { minutes?: number }) => Promise<Figure[]>> = {
   attestation: async () => (await import('./attestation.ts')).benchAttestation(),
+  chronicle: async () => (await import('./chronicle.ts')).benchChronicle(),
   committee: async (options) => (await import('./committee.ts')).benchCommittee(options),
   dcap: async () => (await import('./dcap.ts')).benchDcap(),
   identity: async () => (await import('./identity.ts')).benchIdentity(),

@@ -20,3 +20,9 @@ export function measureRate(run: () => unknown, { rounds = 5, roundMs = 200 } = 
   }
   return rates.sort((a, b) => a - b)[Math.floor(rates.length / 2)]!
 }
+
+/** The value below which `fraction` of `values` lie; the greatest for 1. */
+export function quantile(values: readonly number[], fraction: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(fraction * sorted.length))]!
+}

@@ -10,7 +10,7 @@ import type { LoadReport, LoadRequest } from './client.ts'
 import { readUsage, type Usage } from './usage.ts'
 
 const execute = promisify(execFile)
-const PASSWORD = 'bench'
+export const PASSWORD = 'bench'
 const MEMBER = 'workers/member/main.ts'
 
 export type RunningMember = { pid: number; url: string; store: string; child: ChildProcess }
@@ -18,6 +18,11 @@ export type RunningMember = { pid: number; url: string; store: string; child: Ch
 /** A committee of real processes on a private Redis, with stores in a folder of this checkout's own disk. */
 export type RunningCommittee = {
   redisPid: number
+  redisUrl: string
+  /** Folder of its config, keystores, stores and logs; the file `password` is of every keystore. */
+  dir: string
+  /** Path of its coalition.json. */
+  config: string
   members: readonly RunningMember[]
   /** Runs the client as a process of its own; `onRunning` is called once load begins. */
   load(options: LoadOptions): Promise<MeasuredLoad>
@@ -43,13 +48,17 @@ export type MeasuredLoad = {
 export async function startCommittee(options: {
   memberCount: number
   submitters: readonly UnlockedKey[]
+  /** @default a registry that is nowhere, because nothing is anchored */
+  home?: { chainId: number; registry: Hex }
+  /** @default 256 commits, 60 s */
+  cadence?: { anchorEveryCommits: number; anchorEverySeconds: number }
 }): Promise<RunningCommittee> {
-  const { memberCount, submitters } = options
+  const { memberCount, submitters, home, cadence } = options
   mkdirSync(join(ROOT, '.bench'), { recursive: true })
   const dir = mkdtempSync(join(ROOT, '.bench', 'committee-'))
   const redis = await startRedis({ isPrivate: true })
   const keys = Array.from({ length: memberCount }, createKey).sort((a, b) => (a.signer < b.signer ? -1 : 1))
-  const config = writeConfig({ dir, keys, submitters })
+  const config = writeConfig({ dir, keys, submitters, home, cadence })
   const { component, signers } = await readComponent(config, { kind: 'chronicle' })
   const members: RunningMember[] = []
 
@@ -81,6 +90,9 @@ export async function startCommittee(options: {
 
   return {
     redisPid: redis.pid!,
+    redisUrl: redis.url,
+    dir,
+    config,
     members,
 
     async load({ submitters: senders, onRunning, ...rest }) {
@@ -121,13 +133,21 @@ export async function startCommittee(options: {
   }
 }
 
-function writeConfig(options: { dir: string; keys: readonly UnlockedKey[]; submitters: readonly UnlockedKey[] }) {
+function writeConfig(options: {
+  dir: string
+  keys: readonly UnlockedKey[]
+  submitters: readonly UnlockedKey[]
+  home: { chainId: number; registry: Hex } | undefined
+  cadence: { anchorEveryCommits: number; anchorEverySeconds: number } | undefined
+}) {
   const { dir, keys, submitters } = options
+  const { home = { chainId: 31337, registry: `0x${'11'.repeat(20)}` } } = options
+  const { cadence = { anchorEveryCommits: 256, anchorEverySeconds: 60 } } = options
   const path = join(dir, 'coalition.json')
   const config = {
     schemaVersion: 1,
     name: 'bench.committee',
-    home: { chainId: 31337, registry: `0x${'11'.repeat(20)}` },
+    home,
     lattices: [{ name: 'ethereum.mainnet', chainId: 1 }],
     organisms: [],
     modules: {
@@ -135,8 +155,7 @@ function writeConfig(options: { dir: string; keys: readonly UnlockedKey[]; submi
         members: keys.map(({ signer, noteKey }) => ({ signer, noteKey })),
         parameters: {
           submitters: submitters.map(({ signer }) => signer).sort(),
-          anchorEveryCommits: 256,
-          anchorEverySeconds: 60,
+          ...cadence,
         },
       },
     },

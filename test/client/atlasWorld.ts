@@ -5,6 +5,7 @@ import { type ComponentRegistry, openComponentRegistry } from '../../chain/compo
 import { type Chain, connectChain } from '../../chain/connectChain.ts'
 import { createSender, type Sender } from '../../chain/createSender.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
+import type { Next } from '../../chain/encodeAnchor.ts'
 import type { Head } from '../../chain/head.ts'
 import type { SigningKey } from '../../client/atlasPublisher.ts'
 import type { AtlasComponent } from '../../client/atlasReader.ts'
@@ -16,6 +17,7 @@ import { encodeAtlasCommand } from '../../protocol/wire/atlasCommand.ts'
 import { encodeAtlasParameters, type ListedCitizen } from '../../protocol/wire/atlasParameters.ts'
 import { deriveCommitteeHash } from '../../protocol/wire/committee.ts'
 import { encodeEnvelope, signEnvelope } from '../../protocol/wire/envelope.ts'
+import { encodeGovernanceCommand } from '../../protocol/wire/governance.ts'
 import { type Service, startChain, startRedis } from '../../scripts/services.ts'
 import { createInbox } from '../../workers/member/inbox.ts'
 import { connectRedis } from '../../workers/runtime/redis.ts'
@@ -69,6 +71,8 @@ export type AtlasWorld = {
   mark(): Promise<bigint>
   /** `mark`, and anchors that commit. */
   anchor(): Promise<Head>
+  /** A quorum of the members retires the Atlas in favour of `successor`, and the registry is shown it. */
+  retire(successor: Hex): Promise<Head>
   stop(): Promise<void>
 }
 
@@ -120,17 +124,28 @@ export async function startAtlasWorld(): Promise<AtlasWorld> {
     return height
   }
 
+  async function anchorCommit(height: bigint, next?: Next): Promise<Head> {
+    const previous = await registry.readHead({ component })
+    const certified = await logs[0]!.readCommit(height)
+    const size2 = certified.commit.logSize
+    const consistencyProof = await logs[0]!.proveConsistency({ size1: previous.logSize, size2 })
+    return (await registry.anchor(sender, { previous, certified, members, consistencyProof, next })).head
+  }
+
   return {
     ...{ redis, rpcUrl: node.url, chain, sender, registry, members: running, urls, logs, mark },
     atlas: { component, componentId, members, home: { registry: address } },
-    async anchor() {
-      const height = await mark()
-      const previous = await registry.readHead({ component })
-      const certified = await logs[0]!.readCommit(height)
-      const size2 = certified.commit.logSize
-      const consistencyProof = await logs[0]!.proveConsistency({ size1: previous.logSize, size2 })
-      const anchoring = { previous, certified, members, consistencyProof, next: undefined }
-      return (await registry.anchor(sender, anchoring)).head
+    anchor: async () => await anchorCommit(await mark()),
+    async retire(successor) {
+      const reason = 'moved'
+      const commands = [encodeGovernanceCommand({ kind: 'approveRetirement', epoch: 0n, successor, reason })]
+      let height = 0n
+      for (const { signer, secretKey } of committee.slice(0, 3)) {
+        const envelope = signEnvelope({ component, submitter: signer, sequence: 1n, commands }, secretKey)
+        height = (await running[0]!.driver.submit(encodeEnvelope(envelope))).record.commit.height
+      }
+      await Promise.all(logs.map((log) => log.waitForCommit(height, { timeoutMs: 20_000 })))
+      return await anchorCommit(height, { kind: 'retirement', successor, reason })
     },
     async stop() {
       await Promise.all(servers.map((server) => server.close()))

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { type Job, Queue, Worker } from 'bullmq'
-import { COALITION_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
-import { openCoalitionRegistry } from '../../chain/coalitionRegistry.ts'
 import { openComponentRegistry } from '../../chain/componentRegistry.ts'
 import { connectEndpoints } from '../../chain/connectEndpoints.ts'
 import { createSenderLease } from '../../chain/senderLease.ts'
@@ -18,6 +16,7 @@ import { connectRedis } from '../runtime/redis.ts'
 import { runWorker } from '../runtime/runWorker.ts'
 import { createShutdown } from '../runtime/shutdown.ts'
 import { createWatchedWorker } from '../runtime/watchedWorker.ts'
+import { createConfigCheck } from './configCheck.ts'
 import { createDirectory } from './directory.ts'
 import { fetchCard } from './fetchCard.ts'
 import { createOutcomes } from './outcomes.ts'
@@ -73,7 +72,6 @@ async function run(): Promise<void> {
   shutdown.defer('refresher', () => refresher.stop())
 
   const sources = { selfPublished: settings.SELF_PUBLISHED, followEndpoints: settings.FOLLOW_ENDPOINTS }
-  const operator = settings.PUBLISHED_BY
   const keepTrue = createProcessor(
     {
       directory,
@@ -83,12 +81,7 @@ async function run(): Promise<void> {
         { logs, lease: createSenderLease(redis, { ttlMs: LEASE_MS }) },
         { atlas, redisUrl: settings.REDIS_URL, key },
       ),
-      async isConfigNewest() {
-        if (operator === undefined) return true
-        const configs = await openCoalitionRegistry(chain, { address: COALITION_REGISTRY_ADDRESS })
-        const latest = await configs.readLatest({ operator, coalition: coalition.coalition() })
-        return latest?.coalitionId === coalition.coalitionId()
-      },
+      isConfigNewest: createConfigCheck({ chain }, { coalition, operator: settings.PUBLISHED_BY }),
     },
     { component, citizens: decodeAtlasParameters(atlas.parameters).citizens, ...sources },
   )
@@ -112,7 +105,7 @@ async function run(): Promise<void> {
   async function planTurn(atMs: number): Promise<number> {
     const turn = Math.floor(atMs / settings.CARD_EVERY_MS)
     const held = directory.newest()
-    if (held === undefined) return 0
+    if (held === undefined || directory.retirement() !== null) return 0
     const cards = listSources(held.citizens, sources).map(({ citizen }) => ({ kind: 'card', citizen }) as const)
     const jobs = [...cards, { kind: 'list' } as const]
     await queue.addBulk(

@@ -200,3 +200,20 @@ test('read model: answers are bounded, tagged and read-only, and wrong questions
   const health = (await (await get('health')).json()) as { height: string; isRetired: boolean }
   assert.deepEqual([health.isRetired, BigInt(health.height) > 0n], [false, true])
 })
+
+test('read model: a retired Atlas is still shown, and whoever binds to it is told its successor', async () => {
+  const { atlas, chain, logs, redis } = world
+  const successor: Hex = `0x${'5c'.repeat(32)}`
+  const head = await world.retire(successor)
+  await refresh()
+  assert.equal(head.retired, true)
+  assert.deepEqual(directory.anchored()?.head, head)
+  assert.equal(((await (await get('health')).json()) as { isRetired: boolean }).isRetired, true)
+  assert.equal(registry.find(atlas.component)?.retirement?.successor, successor)
+  const retired = { code: 'COMPONENT_RETIRED', successor }
+  await assert.rejects(Atlas.read({ atlas, logs }).readCatalogue(), retired)
+  await assert.rejects(Atlas.read({ atlas, logs, chain }).readCitizen(lattice), retired)
+  await assert.rejects(Atlas.publish({ atlas, redisUrl: redis.url, logs, submitter: latticeKey }), retired)
+  await assert.rejects(readerOf().readCitizen(lattice), retired)
+  await assert.rejects(readerOf(undefined, { chain, logs: [] }).readCitizen(lattice), retired)
+})

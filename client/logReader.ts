@@ -14,8 +14,8 @@ const POLL_MS = 100
 /** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves; a snapshot is not larger. */
 const BODY_SIZE_MAX_BYTES = TILE_WIDTH * (65_535 + 2)
 const TILE_SIZE_MAX_BYTES = TILE_WIDTH * HASH_SIZE_BYTES
-/** A commit with 256 signatures, a status that names 256 peers and what they approve: the largest text. */
-const TEXT_SIZE_MAX_BYTES = 1 << 16
+/** A status that names 256 peers, what they approve, and as many that are admitted: the largest text. */
+const TEXT_SIZE_MAX_BYTES = 1 << 17
 
 /** 256 vote extensions of 1,312 bytes each, with offset and size: at most 352,320. */
 const EXTENSIONS_SIZE_MAX_BYTES = 1 << 19
@@ -132,6 +132,8 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       readBytes(`extensions/${height}`, EXTENSIONS_SIZE_MAX_BYTES),
     /** What the member says of itself. @throws {MalformedStatusError} */
     readStatus: async (): Promise<MemberStatus> => decodeMemberStatus(await readText('status'), { url: prefix }),
+    /** The member's word that it has admitted `peer`; not verified yet. @throws {NotInLogError} it has not, or not any more. */
+    readAdmission: (peer: string): Promise<string> => readText(`admission/${peer}`),
     /** The last sequence that the member decided of `submitter`; a hint. */
     async readSequence(submitter: string): Promise<bigint> {
       const text = await readText(`submitter/${submitter}`)

@@ -31,6 +31,14 @@ export type MemberStatus = {
   evidence: number
   /** How often its command queue made no progress and was opened anew. */
   queueRestarts: number
+  /** Who may be connected beside the members of its epoch, and who was refused; absent where the component admits anyone. */
+  admission?:
+    | {
+        /** Of a member of its epoch, `isEnding` says that its end is near, or over. */
+        admitted: readonly { signer: Hex; endsAtMs: number; isEnding: boolean }[]
+        refused: readonly { signer: Hex; code: string; atMs: number }[]
+      }
+    | undefined
 }
 
 export class MalformedStatusError extends CoalitionError {
@@ -65,6 +73,16 @@ const STATUS = z.strictObject({
   approvals: z.array(z.strictObject({ member: hexOf(20), command: hexOf(32) })).max(ADDRESSES_MAX),
   evidence: count,
   queueRestarts: count,
+  admission: z
+    .strictObject({
+      admitted: z
+        .array(z.strictObject({ signer: hexOf(20), endsAtMs: count, isEnding: z.boolean() }))
+        .max(ADDRESSES_MAX),
+      refused: z
+        .array(z.strictObject({ signer: hexOf(20), code: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/), atMs: count }))
+        .max(ADDRESSES_MAX),
+    })
+    .optional(),
 })
 
 /** The JSON text of a status; uint64 as decimal strings. */

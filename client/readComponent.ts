@@ -3,6 +3,8 @@ import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { type CoalitionConfig, parseCoalition } from '../protocol/identity/coalition.ts'
 import { encodeLogOrigin } from '../protocol/log/logOrigin.ts'
+import type { AdmissionRule } from '../protocol/tickets/admissionRules.ts'
+import { ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import { deriveDetails, type Member } from '../protocol/wire/committee.ts'
 import { UnreadableInputError } from './unreadableInput.ts'
 
@@ -29,6 +31,10 @@ export type Component = {
   home: { chainId: bigint; registry: Hex }
   /** Origin of its log (spec §6). */
   origin: string
+  /** Signature of its ticket validators (spec §8.3); zero where it admits anyone. */
+  validators: Hex
+  /** The rules that they are the signature of; undefined where the config gives that alone. */
+  admission: readonly AdmissionRule[] | undefined
 }
 
 /** Where a config has a component of each kind. */
@@ -45,6 +51,27 @@ export class NoComponentError extends CoalitionError {
       fix: `Use the operator’s file, with ${place}.members and .parameters, and home at the top; hashes alone cannot be run.`,
     })
   }
+}
+
+export class AdmissionRulesMissingError extends CoalitionError {
+  constructor() {
+    super('ADMISSION_RULES_MISSING', 'The config gives the signature of the ticket validators and not their rules.', {
+      fix: 'Use the operator’s file with the component’s "admission": whom to admit cannot be told from a hash.',
+    })
+  }
+}
+
+/**
+ * Whom a component admits, for a process that has to judge it: no rules where it admits anyone.
+ *
+ * @throws {AdmissionRulesMissingError} the config has only their signature.
+ */
+export function requireAdmissionRules({
+  validators,
+  admission,
+}: Pick<Component, 'validators' | 'admission'>): readonly AdmissionRule[] {
+  if (admission === undefined && validators !== ZERO_BYTES32) throw new AdmissionRulesMissingError()
+  return admission ?? []
 }
 
 /**
@@ -84,5 +111,7 @@ export function resolveComponent(coalition: CoalitionConfig, { kind }: { kind: C
     parameters,
     home: { chainId: BigInt(home.chainId), registry: home.registry },
     origin: encodeLogOrigin(component),
+    validators: genesis.validators,
+    admission: genesis.admission,
   }
 }

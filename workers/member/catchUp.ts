@@ -30,7 +30,7 @@ export type CatchUpDependencies = {
   height(): bigint
   /** Encoded vote extensions for the commit of a decided height, a quorum's; none where the component uses none. */
   extensionsFor(height: bigint): readonly Uint8Array[]
-  send(frame: Frame): void
+  send(frame: Asked | Answer): void
   /**
    * Verifies and executes one decided height, which comes with the vote extensions for its commit; a refused one is dropped.
    */

@@ -22,6 +22,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { createCatchUp } from './catchUp.ts'
 import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
 import { type DecidedHeight, decodeFrame, encodeFrame, type Frame } from './frame.ts'
+import type { Gate, GateWiring, PeerFrame } from './gate.ts'
 import { createHandshaker } from './handshaker.ts'
 import { createOutbox } from './outbox.ts'
 import { createPool, type PoolSize } from './pool.ts'
@@ -61,6 +62,8 @@ export type Driver = {
   status(): { isJoined: boolean; isStopped: boolean; pool: PoolSize }
   /** Stops stepping: after it nothing is signed, sent or written. */
   stop(): void
+  /** What admits peers; undefined where the component names no ticket validators. */
+  gate: Gate | undefined
 }
 
 export type DriverDependencies<State> = {
@@ -74,6 +77,8 @@ export type DriverDependencies<State> = {
   sign(digest: Hex): Hex
   /** Called once when the member must not go on: a broken invariant, a failed write, or its key seen elsewhere. */
   onFatal(error: unknown): void
+  /** Makes what admits peers; absent where the component names no ticket validators (spec §8.3). */
+  createGate?: ((wiring: GateWiring) => Gate) | undefined
 }
 
 /** What a member knows of its committee beside what the component's state and its machine say. */
@@ -84,6 +89,10 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   const { machine, replica, store, transport, logger, clock, sign, onFatal } = deps
   const pool = createPool(machine)
   const vitals = createVitals({ clock })
+  const gate = deps.createGate?.({
+    ...{ component: seat.component, self: seat.self, sign, send, vitals },
+    members: () => replica.state().governance.members.map(({ signer }) => signer),
+  })
   const waiters = new Set<Waiter>()
   const timers = new Set<NodeJS.Timeout>()
   const inputs: Input[] = []
@@ -101,7 +110,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     signers: () => core.committee.signers,
     height: () => replica.state().height,
     extensionsFor: replica.readExtensionsFor,
-    send,
+    send: gate?.say ?? send,
     accept: receiveDecided,
     drop: vitals.drop,
   })
@@ -313,11 +322,22 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       case 'envelope':
         return receiveEnvelope(frame.bytes)
       case 'behind':
-        return catchUp.serve(frame)
       case 'decided':
-        return catchUp.receive(frame)
+        // Where peers are admitted, who says it must be known.
+        return gate === undefined ? receivePeer(frame) : vitals.drop('unadmitted')
+      case 'signed': {
+        if (gate === undefined) return vitals.drop('unadmitted')
+        const said = gate.receive(frame)
+        return said === undefined ? undefined : receivePeer(said)
+      }
+      case 'tickets':
+      case 'unadmitted':
+        return vitals.drop('unadmitted')
     }
   }
+
+  const receivePeer = (frame: PeerFrame): void =>
+    frame.kind === 'behind' ? catchUp.serve(frame) : catchUp.receive(frame)
 
   function receiveMessage(bytes: Uint8Array): void {
     const authenticated = authenticate(bytes, { state: core })
@@ -352,6 +372,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   }
 
   function add(envelope: VerifiedEnvelope): 'added' | 'known' {
+    gate?.assertMayBring(envelope.envelope)
     const outcome = pool.add(envelope, replica.state())
     if (outcome === 'known') return outcome
     replica.remember(envelope)
@@ -430,6 +451,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     clearTimers()
     clearInterval(retransmission)
     catchUp.stop()
+    gate?.stop()
     if (dueTimer !== undefined) clearTimeout(dueTimer)
   }
 
@@ -448,6 +470,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   return {
     async start() {
       await transport.listen(receive)
+      gate?.start()
       if (isRetired()) return
       handshaker.requestDue()
       catchUp.ask()
@@ -501,6 +524,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     },
 
     vitals,
+    gate,
     status: () => ({ isJoined: core.status === 'running' && !isStopped, isStopped, pool: pool.size() }),
     stop,
   }

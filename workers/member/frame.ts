@@ -1,10 +1,18 @@
-import { type AbiReader, createAbiReader, createAbiWriter } from '../../committee/abi.ts'
+import { type AbiReader, createAbiReader, createAbiWriter, readSignature, writeSignature } from '../../committee/abi.ts'
 import { BATCH_COUNT_MAX } from '../../committee/codec.ts'
 import { ENCODED_EXTENSION_SIZE_MAX_BYTES } from '../../committee/extension.ts'
 import { MalformedMessageError } from '../../committee/malformedMessage.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { ADDRESSES_MAX } from '../../protocol/wire/addressList.ts'
 import { ENVELOPE_SIZE_MAX_BYTES } from '../../protocol/wire/envelope.ts'
+import {
+  decodeTickets,
+  decodeUnadmitted,
+  encodeTickets,
+  encodeUnadmitted,
+  type TicketsFrame,
+  type UnadmittedFrame,
+} from './peerFrame.ts'
 import { FRAME_SIZE_MAX_BYTES } from './transport.ts'
 
 /** What members say to each other, one kind to a byte. What it holds proves itself, or is worth nothing. */
@@ -25,6 +33,10 @@ export type Frame =
       /** Vote extensions for the last of them, which no proposal here carries; none where the component uses none. */
       extensions: readonly Uint8Array[]
     }
+  /** A frame of one of these, said by `signer`: where a component admits peers, `behind` and `decided` count only so. */
+  | { kind: 'signed'; signer: Hex; signature: Hex; bytes: Uint8Array }
+  | TicketsFrame
+  | UnadmittedFrame
 
 /** One decided height: its reader checks the certificate and executes the batch itself. */
 export type DecidedHeight = {
@@ -41,7 +53,17 @@ export const HEIGHTS_MAX = 64
 const RECORD_SIZE_MAX_BYTES = 1 << 16
 
 /** Decided heights whose last comes with vote extensions have a form of their own. */
-const FORMS = ['consensus', 'envelope', 'behind', 'decided', 'handshake', 'decidedWithExtensions'] as const
+const FORMS = [
+  'consensus',
+  'envelope',
+  'behind',
+  'decided',
+  'handshake',
+  'decidedWithExtensions',
+  'signed',
+  'tickets',
+  'unadmitted',
+] as const
 
 export function encodeFrame(frame: Frame): Uint8Array {
   const payload = encodePayload(frame)
@@ -62,6 +84,9 @@ export function decodeFrame(bytes: Uint8Array): Frame | 'oversized' | 'malformed
   try {
     if (form === 'behind') return decodeBehind(payload)
     if (form === 'decided' || form === 'decidedWithExtensions') return decodeDecided(payload, form)
+    if (form === 'signed') return decodeSigned(payload)
+    if (form === 'tickets') return decodeTickets(payload)
+    if (form === 'unadmitted') return decodeUnadmitted(payload)
   } catch (error) {
     if (!(error instanceof MalformedMessageError)) throw error
     return 'malformed'
@@ -77,6 +102,15 @@ function encodePayload(frame: Frame): Uint8Array {
       return frame.bytes
     case 'behind':
       return createAbiWriter().word(frame.height).word(frame.peer).finish()
+    case 'signed': {
+      const writer = createAbiWriter().word(frame.signer)
+      writeSignature(writer, frame.signature)
+      return writer.bytes(frame.bytes).finish()
+    }
+    case 'tickets':
+      return encodeTickets(frame)
+    case 'unadmitted':
+      return encodeUnadmitted(frame)
     case 'decided': {
       const writer = createAbiWriter().word(frame.first).bytesList(frame.heights.map(encodeDecidedHeight))
       return (frame.extensions.length > 0 ? writer.bytesList(frame.extensions) : writer).finish()
@@ -93,6 +127,16 @@ function decodeBehind(payload: Uint8Array): Frame {
   const frame: Frame = { kind: 'behind', height: reader.uint(64), peer: reader.address() }
   reader.end()
   return frame
+}
+
+/** `abi.encode(address signer, bytes32 r, bytes32 yParityAndS, bytes frame)`; a signed frame holds no other one. */
+function decodeSigned(payload: Uint8Array): Frame {
+  const reader = createAbiReader(payload, { headWords: 4 })
+  const [signer, signature] = [reader.address(), readSignature(reader)]
+  const bytes = reader.bytes({ sizeMaxBytes: FRAME_SIZE_MAX_BYTES })
+  reader.end()
+  if (bytes[0] === FORMS.indexOf('signed')) refuse('it is signed twice')
+  return { kind: 'signed', signer, signature, bytes }
 }
 
 function decodeDecided(payload: Uint8Array, form: 'decided' | 'decidedWithExtensions'): Frame {

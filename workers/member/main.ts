@@ -13,6 +13,7 @@ import { createCheckpointSigner } from './checkpointer.ts'
 import { createDriver } from './driver.ts'
 import { createInbox } from './inbox.ts'
 import { KINDS } from './kinds.ts'
+import { openGate } from './openGate.ts'
 import { startPublisher } from './publisher.ts'
 import { createRedisTransport } from './redisTransport.ts'
 import { openReplica } from './replica.ts'
@@ -86,8 +87,10 @@ async function run(): Promise<void> {
   shutdown.defer('transport', () => transport.close())
 
   const replica = openReplica({ machine, store }, { component, parameters, members })
+  const createGate = await openGate({ replica, store, logger, shutdown }, { settings, component: spelledOut, signer })
   const driver = createDriver(
     {
+      createGate,
       machine,
       replica,
       store,
@@ -132,6 +135,7 @@ async function run(): Promise<void> {
         size: () => replica.state().log.size,
         height: () => replica.state().height,
         extensionsFor: replica.readExtensionsFor,
+        admission: driver.gate?.stateAdmission,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
         status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer }),
         checkpoint: publisher.checkpoint,

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
 import { encodeExtensionList } from '../../committee/extension.ts'
-import { isHex } from '../../protocol/bytes.ts'
+import { type Hex, isHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { encodeEntryBundle } from '../../protocol/log/entryBundle.ts'
 import { cutTile, TILE_WIDTH, tileWidth } from '../../protocol/log/tile.ts'
 import { decodeTilePath } from '../../protocol/log/tilePath.ts'
+import { encodeSignedAdmission, type SignedAdmission } from '../../protocol/wire/admissionStatement.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { type HttpServer, serveHttp } from '../runtime/httpServer.ts'
@@ -32,8 +33,10 @@ export type LogView = {
   witnessed(): Uint8Array | undefined
   /** What this member says of itself. */
   status(): MemberStatus
+  /** This member's word that it has admitted a peer; undefined where it has not. */
+  admission?: ((peer: Hex) => SignedAdmission | undefined) | undefined
   /** Last decided sequence; 0 of a stranger. */
-  sequence(submitter: `0x${string}`): bigint
+  sequence(submitter: Hex): bigint
 }
 
 type Resource = { body: Uint8Array | string; type: string; isImmutable: boolean }
@@ -47,8 +50,9 @@ const BYTES_TYPE = 'application/octet-stream'
  * newest checkpoint that a witness has cosigned, `/commit/HEIGHT`, `/commit/anchor`,
  * `/commit/epoch/EPOCH` (the commit that ended it), `/snapshot/HEIGHT` and `/snapshot/anchor` (the state at a height that is
  * marked for the chain, of which the newest two are kept), `/extensions/HEIGHT` (a quorum's vote extensions for that commit,
- * where the component uses them), `/submitter/ADDRESS` (its last sequence), `/status` (how this
- * member does) and `/health`. What `serveKind` takes is not looked for in the log: its paths begin otherwise.
+ * where the component uses them), `/submitter/ADDRESS` (its last sequence), `/admission/ADDRESS` (this member's signed word
+ * that it has admitted that peer), `/status` (how this member does) and `/health`. What `serveKind` takes is not looked for in
+ * the log: its paths begin otherwise.
  */
 export async function startServer(
   { view, serveKind, logger }: { view: LogView; serveKind?: ServeKind | undefined; logger: Logger },
@@ -121,6 +125,11 @@ function find(path: string, { view, snapshots }: { view: LogView; snapshots: Sna
     case 'submitter':
       if (!isHex(rest, 20)) return undefined
       return { body: view.sequence(rest).toString(), type: 'text/plain; charset=utf-8', isImmutable: false }
+    case 'admission': {
+      const admission = isHex(rest, 20) ? view.admission?.(rest) : undefined
+      if (admission === undefined) return undefined
+      return { body: encodeSignedAdmission(admission), type: 'application/json', isImmutable: false }
+    }
     case 'status':
       if (rest !== '') return undefined
       return { body: encodeMemberStatus(view.status()), type: 'application/json', isImmutable: false }

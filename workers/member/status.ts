@@ -8,7 +8,7 @@ import type { Store } from './store.ts'
 export type StatusSources<State> = {
   replica: Pick<Replica<State>, 'state'>
   store: Pick<Store, 'countEvidence'>
-  driver: Pick<Driver, 'status' | 'vitals'>
+  driver: Pick<Driver, 'status' | 'vitals' | 'gate'>
   /** How often the command queue was opened anew. */
   queueRestarts(): number
 }
@@ -40,5 +40,6 @@ export const createStatus =
       })),
       evidence: store.countEvidence(),
       queueRestarts: queueRestarts(),
+      admission: driver.gate?.status(),
     }
   }

@@ -18,6 +18,8 @@ export const DROP_REASONS = [
   'certificate',
   'note',
   'cosignature',
+  'unadmitted',
+  'tickets',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
@@ -58,6 +60,7 @@ const REASONS: Readonly<Record<string, DropReason>> = {
   MALFORMED_COMMIT_RECORD: 'malformed',
   CERTIFICATE_REFUSED: 'certificate',
   BATCH_REFUSED: 'batch',
+  ENTRANT_NOT_ADMITTED: 'unadmitted',
 }
 
 /** Under which reason a refusal counts; undefined where nothing was dropped. What is left is the machine's to refuse. */

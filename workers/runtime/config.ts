@@ -75,6 +75,15 @@ const COMMON = {
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 }
 
+const HOME_CHAIN = {
+  /** JSON-RPC endpoints of the home chain, separated by commas. */
+  RPC_URLS: urls({ max: 16 }),
+  /** How many endpoints must agree; more than half of them by default. */
+  RPC_AGREE_COUNT: number({ min: 1, max: 16 }).optional(),
+  /** A block before the component's registration, from which on events are read. */
+  FROM_BLOCK: number({ min: 0, max: Number.MAX_SAFE_INTEGER }).transform(BigInt).default(0n),
+}
+
 const MEMBER = z.object({
   ...COMMON,
   /** Folder of the member's store. */
@@ -84,16 +93,14 @@ const MEMBER = z.object({
   HTTP_PORT: port.default(0),
   /** Witnesses that are to cosign the log, `VKEY URL`, separated by commas. */
   WITNESSES: witnesses.default([]),
+  /** Program that has this TD quoted: report data in hex as its argument, the quote on its standard output. */
+  QUOTE_COMMAND: z.string().min(1).optional(),
+  /** Path of the tokens that this member shows to its peers. */
+  TICKETS: z.string().min(1).optional(),
+  /** Where a component admits peers before its first commit, a block of the home chain stands in for it. */
+  RPC_URLS: HOME_CHAIN.RPC_URLS.optional(),
+  RPC_AGREE_COUNT: HOME_CHAIN.RPC_AGREE_COUNT,
 })
-
-const HOME_CHAIN = {
-  /** JSON-RPC endpoints of the home chain, separated by commas. */
-  RPC_URLS: urls({ max: 16 }),
-  /** How many endpoints must agree; more than half of them by default. */
-  RPC_AGREE_COUNT: number({ min: 1, max: 16 }).optional(),
-  /** A block before the component's registration, from which on events are read. */
-  FROM_BLOCK: number({ min: 0, max: Number.MAX_SAFE_INTEGER }).transform(BigInt).default(0n),
-}
 
 const SYNC = MEMBER.extend({
   ...HOME_CHAIN,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { type CollateralSource, CollateralUnavailableError } from '../../../client/collateral/collateralSource.ts'
 import { createQuotePool } from '../../../client/quotePool.ts'
-import { deriveBindingReportData } from '../../../protocol/attestation/binding.ts'
+import { deriveBindingReportData, NONCE_AGE_MAX_MS } from '../../../protocol/attestation/binding.ts'
 import { type AttestationPolicy, decodePolicy } from '../../../protocol/attestation/policy.ts'
 import { createQuoteVerifier, type QuoteVerifier } from '../../../protocol/attestation/verifyQuote.ts'
 import { fromHex, type Hex, toHex } from '../../../protocol/bytes.ts'
@@ -194,6 +194,8 @@ test('createQuotePool: ends within its limit although its Redis has ended', asyn
 })
 
 const PEER: Hex = `0x${'51'.repeat(20)}`
+const PIN = { mrTd: `0x${'11'.repeat(48)}`, rtMr: ['a0', 'a1', 'a2'].map((byte) => `0x${byte.repeat(48)}`) } as const
+const RULE = { class: 'tdx', policy: decodePolicy({ measurements: [PIN] }) } as const
 
 async function createGate(members: readonly Hex[]) {
   const binding = {
@@ -202,32 +204,45 @@ async function createGate(members: readonly Hex[]) {
     notAfterMs: NOW_MS + 2 * ALARM_AHEAD_MS,
     nonce: `0x${'ab'.repeat(32)}`,
   } as const
-  const harness = createHarness({}, { report: { reportData: fromHex(deriveBindingReportData(binding)) } })
-  const told = { disconnected: [] as Hex[], rotations: [] as Hex[] }
-  const admission = createAdmission({
-    verify: async (quotes) => (await harness.judge(quotes)).verdicts,
-    clock: harness.clock,
-    currentMembers: () => members,
-    disconnect: (peer) => void told.disconnected.push(peer),
-    requestRotation: (peer) => void told.rotations.push(peer),
-  })
-  return { admission, told, binding, ...harness }
+  const harness = createHarness(RULE.policy, { report: { reportData: fromHex(deriveBindingReportData(binding)) } })
+  const told = { disconnected: [] as Hex[], rotations: [] as Hex[], judgedCount: 0 }
+  const admission = createAdmission(
+    {
+      verify: async (quotes) => {
+        told.judgedCount += quotes.length
+        return (await harness.judge(quotes)).verdicts
+      },
+      clock: harness.clock,
+      currentMembers: () => members,
+      disconnect: (peer) => void told.disconnected.push(peer),
+      requestRotation: (peer) => void told.rotations.push(peer),
+    },
+    { componentId: COMPONENT, rules: [RULE] },
+  )
+  const { quote } = harness.world
+  const ticket = { class: 'tdx', quote, notAfterMs: binding.notAfterMs, nonce: binding.nonce } as const
+  const nonceTimeMs = (nonce: Hex) => (nonce === binding.nonce ? NOW_MS : undefined)
+  const admit = (change: Partial<typeof ticket> = {}, signer: Hex = PEER) =>
+    admission.admit({ signer, tickets: [{ ...ticket, ...change }], nonceTimeMs })
+  return { admission, told, binding, admit, ...harness }
 }
 
 test('createAdmission: admits a peer until its binding ends, then disconnects it', async () => {
-  const { admission, told, binding, world, state } = await createGate([])
+  const { admission, told, binding, admit, state } = await createGate([])
   assert.equal(admission.isConnected(PEER), false)
-  assert.equal(await admission.admit({ quote: world.quote, binding, nonceTimeMs: NOW_MS }), binding.notAfterMs)
-  assert.equal(admission.mayEnter(PEER), true)
+  assert.equal(await admit(), binding.notAfterMs)
+  assert.equal(admission.endOf(PEER), binding.notAfterMs)
+  assert.deepEqual(admission.list(), [{ signer: PEER, endsAtMs: binding.notAfterMs, isEnding: false }])
   state.nowMs = binding.notAfterMs + 1
   assert.equal(admission.isConnected(PEER), false)
+  assert.equal(admission.endOf(PEER), undefined)
   admission.tick()
-  assert.deepEqual(told, { disconnected: [PEER], rotations: [] })
+  assert.deepEqual([told.disconnected, told.rotations, admission.list()], [[PEER], [], []])
 })
 
 test('createAdmission: a member of the current epoch stays connected; its end asks for a rotation once', async () => {
-  const { admission, told, binding, world, state } = await createGate([PEER])
-  await admission.admit({ quote: world.quote, binding, nonceTimeMs: NOW_MS })
+  const { admission, told, binding, admit, state } = await createGate([PEER])
+  await admit()
   admission.tick()
   assert.deepEqual(told.rotations, [])
   state.nowMs = binding.notAfterMs - ALARM_AHEAD_MS
@@ -235,19 +250,88 @@ test('createAdmission: a member of the current epoch stays connected; its end as
   admission.tick()
   state.nowMs = binding.notAfterMs + 1
   admission.tick()
-  assert.deepEqual(told, { disconnected: [], rotations: [PEER] })
+  assert.deepEqual([told.disconnected, told.rotations], [[], [PEER]])
+  assert.equal(admission.list()[0]?.isEnding, true)
   assert.equal(admission.isConnected(PEER), true)
-  assert.equal(admission.mayEnter(PEER), false)
+  assert.equal(admission.endOf(PEER), undefined)
 })
 
-test('createAdmission: refuses a quote that is refused, and one that binds someone else', async () => {
-  const { admission, binding, world } = await createGate([])
-  await assert.rejects(admission.admit({ quote: Uint8Array.of(1), binding, nonceTimeMs: NOW_MS }), {
-    code: 'PEER_REFUSED',
-  })
-  const other = { ...binding, signer: `0x${'52'.repeat(20)}` as Hex }
-  await assert.rejects(admission.admit({ quote: world.quote, binding: other, nonceTimeMs: NOW_MS }), {
-    code: 'QUOTE_BINDING_MISMATCH',
-  })
+test('createAdmission: refuses a quote that is none, and one that binds someone else, before the pool is asked', async () => {
+  const { admission, told, admit } = await createGate([])
+  await assert.rejects(admit({ quote: Uint8Array.of(1) }), { code: 'QUOTE_TRUNCATED' })
+  await assert.rejects(admit({}, `0x${'52'.repeat(20)}`), { code: 'QUOTE_BINDING_MISMATCH' })
+  await assert.rejects(admit({ nonce: `0x${'ac'.repeat(32)}` }), { code: 'TICKET_NONCE_UNKNOWN' })
+  assert.equal(told.judgedCount, 0)
   assert.equal(admission.isConnected(PEER), false)
+})
+
+test('createAdmission: refuses what the pool refuses, by its code', async () => {
+  const { admission, told, admit, world } = await createGate([])
+  const garbled = Uint8Array.from(world.quote)
+  garbled[200]! ^= 1
+  await assert.rejects(admit({ quote: garbled }), { code: 'PEER_REFUSED', refusal: 'QUOTE_SIGNATURE_INVALID' })
+  assert.equal(told.judgedCount, 1)
+  assert.equal(admission.isConnected(PEER), false)
+})
+
+test('createAdmission: a nonce must be fresh when the pool has answered, not when it was asked', async () => {
+  const { admission, admit, judge, state, world } = await createGate([])
+  const verify = async (quotes: readonly Uint8Array[]) => {
+    state.nowMs += NONCE_AGE_MAX_MS + 1
+    return (await judge(quotes)).verdicts
+  }
+  const slow = createAdmission(
+    {
+      ...{ verify, clock: { nowMs: () => state.nowMs }, currentMembers: () => [] },
+      ...{ disconnect: () => {}, requestRotation: () => {} },
+    },
+    { componentId: COMPONENT, rules: [RULE] },
+  )
+  assert.ok(await admit())
+  const ticket = { class: 'tdx', quote: world.quote, notAfterMs: NOW_MS + 2 * ALARM_AHEAD_MS } as const
+  const tickets = [{ ...ticket, nonce: `0x${'ab'.repeat(32)}` } as const]
+  await assert.rejects(slow.admit({ signer: PEER, tickets, nonceTimeMs: () => NOW_MS }), {
+    code: 'QUOTE_BINDING_STALE',
+  })
+  assert.notEqual(admission.endOf(PEER), undefined)
+})
+
+test('createAdmission: an admission is not shortened by older tickets, and 1,024 peers are enough', async () => {
+  const seconds = NOW_MS / 1_000
+  const issuer = generateKeyPairSync('ed25519')
+  const publicKey = toHex(Uint8Array.from(issuer.publicKey.export({ type: 'spki', format: 'der' }).subarray(12)))
+  const tokenOf = (lifetimeSeconds: number): string => {
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = { iss: 'issuer', aud: 'committee', iat: seconds, exp: seconds + lifetimeSeconds }
+    const message = `${encode({ alg: 'EdDSA' })}.${encode(claims)}`
+    return `${message}.${sign(null, Buffer.from(message), issuer.privateKey).toString('base64url')}`
+  }
+  const admission = createAdmission(
+    {
+      clock: { nowMs: () => NOW_MS },
+      currentMembers: () => [],
+      disconnect: () => {},
+      requestRotation: () => {},
+    },
+    {
+      componentId: COMPONENT,
+      rules: [
+        {
+          ...{ class: 'jwt', issuer: 'issuer', audience: 'committee', lifetimeMaxMs: 3_600_000 },
+          keys: [{ algorithm: 'EdDSA', publicKey }],
+        },
+      ],
+    },
+  )
+  const admit = (signer: Hex, lifetimeSeconds: number) =>
+    admission.admit({
+      signer,
+      tickets: [{ class: 'jwt', token: tokenOf(lifetimeSeconds) }],
+      nonceTimeMs: () => undefined,
+    })
+  assert.equal(await admit(PEER, 600), NOW_MS + 600_000)
+  assert.equal(await admit(PEER, 60), NOW_MS + 600_000)
+  for (let n = 1; n < 1_024; n++) await admit(`0x${n.toString(16).padStart(40, '0')}`, 60)
+  await assert.rejects(admit(`0x${'ff'.repeat(20)}`, 60), { code: 'ADMISSION_FULL', isRetryable: true })
+  assert.equal(await admit(PEER, 1_200), NOW_MS + 1_200_000)
 })

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { ComponentState } from '../../../committee/execution.ts'
 import { DEFAULT_TIMEOUTS } from '../../../committee/timeouts.ts'
 import { chronicle as machine } from '../../../modules/chronicle/machine.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
@@ -10,7 +11,7 @@ import { encodeChronicleCommand } from '../../../protocol/wire/chronicleCommand.
 import { type ChronicleParameters, encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
 import { type SignedEnvelope, signEnvelope } from '../../../protocol/wire/envelope.ts'
 import { signDigest } from '../../../protocol/wire/signature.ts'
-import { createDriver, type Driver } from '../../../workers/member/driver.ts'
+import { createDriver, type Driver, type DriverDependencies } from '../../../workers/member/driver.ts'
 import { openReplica, type Replica } from '../../../workers/member/replica.ts'
 import { initStore, openStore, type Store } from '../../../workers/member/store.ts'
 import type { Transport } from '../../../workers/member/transport.ts'
@@ -76,6 +77,12 @@ export type StartOptions = {
   isNew?: boolean
   /** Its key, where it is none of `members`. */
   key?: (typeof members)[number]
+  clock?: { nowMs(): number }
+  /** Makes what admits peers, once its state and store are there. */
+  gateOf?: (own: {
+    replica: { state(): ComponentState<unknown> }
+    store: Store
+  }) => DriverDependencies<unknown>['createGate']
 }
 
 /** Starts member `index` of a Chronicle on the store in `dir`, which is made on the first start. */
@@ -88,6 +95,7 @@ export async function startMemberOf<State>(
   options: StartOptions & { encoded: Uint8Array },
 ): Promise<TestMemberOf<State>> {
   const { index, dir, transport, isNew = true, component = testComponent, committee = signers, encoded } = options
+  const { clock = { nowMs: Date.now } } = options
   const { signer, secretKey } = options.key ?? members[index]!
   if (isNew) initStore({ dir, component, signer })
   const store = openStore({ dir, component, signer })
@@ -104,7 +112,8 @@ export async function startMemberOf<State>(
       store,
       transport,
       logger: pino({ level: 'silent' }),
-      clock: { nowMs: Date.now },
+      clock,
+      createGate: options.gateOf?.({ replica, store }),
       sign: (digest) => {
         signedCount += 1
         return signDigest(digest, secretKey)

@@ -1,12 +1,14 @@
 import { type Command, Option } from 'commander'
 import { approve, findDecision, type Proposal, type ProposalState, prepareApproval } from '../client/approve.ts'
-import { createEpochs } from '../client/epochs.ts'
+import { assertEntrantsAdmitted } from '../client/entrants.ts'
+import { createEpochs, currentCommittee } from '../client/epochs.ts'
 import { followEpochs } from '../client/followEpochs.ts'
 import { readKeystore, readKeystoreAddress } from '../client/keystore.ts'
 import { createLogReader } from '../client/logReader.ts'
 import { type ComponentKind, readComponent } from '../client/readComponent.ts'
 import type { Hex } from '../protocol/bytes.ts'
 import { isSignedBy } from '../protocol/wire/certificate.ts'
+import { ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import {
   deriveEnvelopeDigest,
   type Envelope,
@@ -75,12 +77,23 @@ export async function runApproval(command: Command, options: ApprovalOptions, pr
   const epochs = await followEpochs({ logs: [log] }, createEpochs(spelledOut))
   const { component } = epochs
   const done = findDecision(epochs, proposal)
+  const { signers: current } = currentCommittee(epochs)
+  const assertMaySign = async (): Promise<void> => {
+    if (spelledOut.validators === ZERO_BYTES32 || proposal.kind !== 'rotation') return
+    const clock = { nowMs: Date.now }
+    await assertEntrantsAdmitted({ log, clock }, { component, member: signer, current, next: proposal.members })
+  }
   if (done !== undefined) printState({ component, proposal: proposal.kind, ...done, isSent: false }, json)
   else if (sign === undefined) {
-    printEnvelope(await prepareApproval({ log }, { epochs, proposal, signer, sequence }), json)
+    const envelope = await prepareApproval({ log }, { epochs, proposal, signer, sequence })
+    await assertMaySign()
+    printEnvelope(envelope, json)
   } else {
     const timeoutMs = timeout * 1000
-    const state = await approve({ log, redisUrl }, { epochs, proposal, signer, sequence, sign, timeoutMs })
+    const state = await approve(
+      { log, redisUrl },
+      { epochs, proposal, signer, sequence, sign, timeoutMs, assertMaySign },
+    )
     printState({ component, proposal: proposal.kind, ...state }, json)
   }
 }

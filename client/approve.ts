@@ -110,6 +110,8 @@ export type ApproveParameters = PrepareApprovalParameters & {
   sign(envelope: Envelope): SignedEnvelope
   /** How long to wait for the proof that the approval was decided. */
   timeoutMs: number
+  /** Looks whether the member may approve, before it signs. */
+  assertMaySign?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -132,6 +134,7 @@ export async function approve(
   const standing = await readStanding(log, { epochs, envelope })
   if (standing.approvedBy.includes(signer)) return { ...standing, isSent: false }
 
+  await parameters.assertMaySign?.()
   const signed = sign(envelope)
   const members = await createSubmitter({ redisUrl, epochs, logs: [log] })
   try {

@@ -32,6 +32,8 @@ const rotateCommand = (): Command =>
 Every member's operator runs this with the same file. The quorum-th approval changes the committee, at once and for good; until
 then a member can approve something else instead. Run it again at any time: what stands already is not sent twice.
 Start the members that come before the others approve: what the next committee's quorum does not run for, nobody decides.
+Where the config has rules of admission, --log must be the approving member's own: it is asked whether it has admitted
+whoever is new, and its signed word is needed, for --print too.
 Exit status: 0 approved or decided, 1 refused, 2 unusable input.
 Example:
   coalition committee rotate --config coalition.json --members next.json --key member.json \\

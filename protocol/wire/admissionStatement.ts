@@ -34,6 +34,15 @@ export class AdmissionUntrustedError extends CoalitionError {
   }
 }
 
+export class EntrantNotAdmittedError extends CoalitionError {
+  constructor({ entrant }: { entrant: Hex }) {
+    super('ENTRANT_NOT_ADMITTED', `The approving member has not admitted ${entrant}, who would have a seat.`, {
+      fix: 'See in /status of your own member whether it was refused, and why; once it is admitted, approve again.',
+      kind: 'refused',
+    })
+  }
+}
+
 const SIGNED = z.strictObject({
   component: z.custom<Hex>((value) => isHex(value, 32)),
   peer: z.custom<Hex>((value) => isHex(value, 20)),

@@ -1,7 +1,11 @@
 import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { keccak256 } from '../../protocol/hash.ts'
-import { deriveAdmissionDigest, type SignedAdmission } from '../../protocol/wire/admissionStatement.ts'
+import {
+  deriveAdmissionDigest,
+  EntrantNotAdmittedError,
+  type SignedAdmission,
+} from '../../protocol/wire/admissionStatement.ts'
 import { isSignedBy } from '../../protocol/wire/certificate.ts'
 import type { Envelope } from '../../protocol/wire/envelope.ts'
 import { decodeGovernanceCommand, isGovernanceCommand } from '../../protocol/wire/governance.ts'
@@ -27,19 +31,6 @@ const ADMITTED_LISTED_MAX = 256
 /** How soon the same peer is told again that it is not admitted, and how many are told in that time. */
 const TOLD_AGAIN_MS = 1_000
 const TOLD_AT_ONCE_MAX = 8
-
-export class EntrantNotAdmittedError extends CoalitionError {
-  constructor({ entrant }: { entrant: Hex }) {
-    super(
-      'ENTRANT_NOT_ADMITTED',
-      `This member has not admitted ${entrant}, and does not bring an approval that seats it.`,
-      {
-        fix: 'See in /status whether it was refused, and why; once it is admitted, approve again.',
-        kind: 'refused',
-      },
-    )
-  }
-}
 
 /** What is heard of a peer that is connected, and of nobody else. */
 export type PeerFrame = Extract<Frame, { kind: 'behind' | 'decided' }>

@@ -92,6 +92,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   const gate = deps.createGate?.({
     ...{ component: seat.component, self: seat.self, sign, send, vitals },
     members: () => replica.state().governance.members.map(({ signer }) => signer),
+    heardOf: (height) => catchUp.heardOf(height),
   })
   const waiters = new Set<Waiter>()
   const timers = new Set<NodeJS.Timeout>()

@@ -70,6 +70,8 @@ export type GateWiring = {
   members: () => readonly Hex[]
   send(frame: Frame): void
   sign(digest: Hex): Hex
+  /** A peer that refuses to serve this member says that it has decided `height`: a claim, which only makes it ask again. */
+  heardOf(height: bigint): void
   vitals: { drop(reason: DropReason): void; heard(signer: Hex): void }
 }
 
@@ -204,6 +206,8 @@ export function createGate(deps: GateDependencies): Gate {
         else {
           logger.warn({ by: signer, code: inner.code }, 'a peer has not admitted this member')
           presenter.refused(inner.nonce)
+          // Whoever is admitted is not told so: it asks until it is served.
+          if (inner.nonce !== undefined) deps.heardOf(inner.nonce.height)
         }
         return undefined
       }

@@ -39,6 +39,26 @@ test('a newcomer that is admitted is served, enters by rotation, and is counted'
   world.stop([1, 2, 4])
 })
 
+test('a newcomer that takes long over its quote is served when it has one, although the committee is idle', async () => {
+  const world = await startCommittee()
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const quote = async (data: Hex): Promise<Uint8Array> => {
+    await held
+    return quoteOf(data)
+  }
+  await world.start(4, { sources: { quote } })
+  // Of itself it asks each peer about once, and gives up; that it is refused keeps it asking.
+  const refusedCount = () =>
+    FIRST.map((index) => world.member(index).driver.vitals.drops().unadmitted).reduce((sum, count) => sum + count, 0)
+  await until(() => refusedCount() >= 12)
+  release()
+  await until(() => world.member(4).replica.state().height === 1n)
+  world.stop()
+})
+
 test('a member states whom it has admitted, under its own signature', async () => {
   const world = await startCommittee()
   await world.start(4)

@@ -200,8 +200,9 @@ test('a ticket is issued and anchored, lets its holder in off the chain by its t
   assert.deepEqual([hashTicket(preimage), preimage.audience], [hash, audience])
 
   const issued = await done<{ height: string; index: string }>(command('issue', '--ticket', path('first.json')))
-  const { signers } = await done<{ signers: Hex[] }>(sign('first', 'first.jws'))
-  assert.ok(signers.length >= 3)
+  // The fourth member is not asked, as if it were away.
+  const { signers } = await done<{ signers: Hex[] }>(sign('first', 'first.jws', [0, 1, 2]))
+  assert.equal(signers.length, 3)
   const jws = readFileSync(path('first.jws'), 'utf8').trim()
   const ticketsRoot = issuer.coalition.ticketIssuerRoot()!
   const rules = { ticketsRoot, signers: issuer.signers, audience, lifetimeMaxMs: 3_600_000 }
@@ -227,7 +228,7 @@ test('a renewed ticket is refused everywhere, and the one in its place accepted'
   await untilAnchored(renewed)
   assert.equal(await enter('first.proof'), 'ComponentRegistryNotNewest')
   assert.deepEqual((await refused(prove('first', 'never.proof'))).slice(0, 2), [1, 'TICKET_REVOKED'])
-  await done(sign('second', 'second.jws', [0, 1, 2]))
+  await done(sign('second', 'second.jws'))
   await done(prove('second', 'second.proof'))
   await done(verify('--proof', path('second.proof'), '--rpc', node.url, '--max-age', '600'))
 })
@@ -264,13 +265,4 @@ test('a revoked ticket is refused on chain under every head, and no member signs
   const token = ['--jws', path('second.jws'), '--member', ...urlsOf([0, 1])]
   assert.equal((await done<{ status: null }>(verify(...token))).status, null)
   assert.deepEqual((await refused(verify(...token, '--max-age', '600'))).slice(0, 2), [1, 'TICKET_REVOKED'])
-})
-
-test('two of four members are no quorum', async () => {
-  await create('third')
-  await done(command('issue', '--ticket', path('third.json')))
-  await Promise.all([2, 3].map((index) => stopProcess(members[index]!.child)))
-  const [status, code, message] = await refused(sign('third', 'never.jws'))
-  assert.deepEqual([status, code], [1, 'TICKET_UNSIGNED'])
-  assert.match(message, /^2 member\(s\) signed the ticket, and 3 must/)
 })

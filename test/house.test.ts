@@ -106,6 +106,22 @@ test('house: dependencies are at exact versions and the lockfile names no host',
   assert.doesNotMatch(read('package-lock.json'), /"resolved":/)
 })
 
+test('house: every package that a file imports is declared, and none is here only because another one needs it', () => {
+  const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
+  const kinds = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies']
+  const declared = new Set(kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {})))
+  // A path within the repository begins with a dot, an alias with `#`, and a module of Node.js with its scheme.
+  const pattern = /(?:\bfrom |^import |\b(?:import|resolve)\()'((?:@[\w.-]+\/)?[a-z][\w.-]*)(?:\/[^']*)?'/gm
+  const imports = files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [...read(file).matchAll(pattern)].map((match) => ({ file, name: match[1]! })))
+  assert.ok(imports.length > 200, `${imports.length}`)
+  assert.deepEqual(
+    imports.filter(({ name }) => !declared.has(name)),
+    [],
+  )
+})
+
 test('house: no file is switched off or left for later', () => {
   const unfinished = new RegExp(
     ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK'].map((word) => `\\b${word}\\b`).join('|'),

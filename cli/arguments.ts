@@ -40,3 +40,23 @@ export function toSeconds(text: string): number {
   if (!(seconds >= 1 && seconds <= 86_400)) throw new InvalidArgumentError('Give 1 to 86400 seconds.')
   return seconds
 }
+
+const RFC3339_PATTERN = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
+
+/** Milliseconds since the Unix epoch; negative for a time before it. */
+export function toTimeMs(text: string): number {
+  const ms = /^\d{1,12}$/.test(text)
+    ? Number(text) * 1_000
+    : RFC3339_PATTERN.test(text)
+      ? Date.parse(text.replace(' ', 'T'))
+      : Number.NaN
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError('Give an RFC 3339 time, as 2026-03-01T00:00:00Z, or seconds since 1970.')
+  return ms
+}
+
+export function toIndex(text: string): bigint {
+  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= 1n << 63n)
+    throw new InvalidArgumentError('Give a whole number from 0 to 2^63 − 1, without leading zeros.')
+  return BigInt(text)
+}

@@ -8,6 +8,7 @@ import { HASH_SIZE_BYTES } from '../protocol/log/treeHash.ts'
 import { type CommitRecord, decodeCommitRecord } from '../protocol/wire/commitRecord.ts'
 import { FetchFailedError, fetchBounded } from './fetchBounded.ts'
 import { decodeMemberStatus, type MemberStatus } from './memberStatus.ts'
+import { decodeSearchPage, encodeSearchQuery, type SearchPage, type SearchQuery } from './searchPage.ts'
 
 const READ_TIMEOUT_MS = 10_000
 const POLL_MS = 100
@@ -142,6 +143,9 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       }
       return BigInt(text)
     },
+    /** What a Chronicle's member finds in its index; as claimed. @throws {MalformedSearchPageError} */
+    readSearch: async (query: SearchQuery): Promise<SearchPage> =>
+      decodeSearchPage(await readText(`search?${encodeSearchQuery(query)}`), { url: prefix }),
     /** The hashes of a tile, one behind the other, as claimed. @throws {TileLengthError} they are fewer, or no hashes. */
     readTile: async (tile: Tile): Promise<Uint8Array> =>
       cutTile(await readBytes(encodeTilePath(tile), TILE_SIZE_MAX_BYTES), tile.width),

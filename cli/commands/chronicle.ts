@@ -7,6 +7,7 @@ import { groupCommands, readStatements } from '../statements.ts'
 import { addSubmissionOptions, openSubmission, type SubmissionOptions } from '../submission.ts'
 import { publishCommand } from './chroniclePublish.ts'
 import { recordCommand } from './chronicleRecord.ts'
+import { searchCommand } from './chronicleSearch.ts'
 
 type AppendOptions = SubmissionOptions & { config: string; file: string }
 
@@ -18,10 +19,11 @@ type Appended = {
 
 export const chronicleCommand = (): Command =>
   new Command('chronicle')
-    .description('write to a Chronicle')
+    .description('write to a Chronicle, and search it')
     .addCommand(appendCommand())
     .addCommand(publishCommand())
     .addCommand(recordCommand())
+    .addCommand(searchCommand())
 
 const appendCommand = (): Command =>
   addSubmissionOptions(

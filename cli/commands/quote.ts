@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { COLLATERAL_FILE_SIZE_MAX_BYTES, parseCollateral } from '../../client/collateral/collateralFiles.ts'
 import { createPcsClient, toCollateralKey } from '../../client/collateral/pcsClient.ts'
 import type { QuoteAppraisal } from '../../protocol/attestation/appraiseQuote.ts'
@@ -9,6 +9,7 @@ import { type AttestationPolicy, decodePolicy, PolicyInvalidError } from '../../
 import { toRfc3339 } from '../../protocol/attestation/validity.ts'
 import { applyPolicy, createQuoteVerifier, describeLag } from '../../protocol/attestation/verifyQuote.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
+import { toTimeMs } from '../arguments.ts'
 import { readBytes, readInput } from '../input.ts'
 import { print, printError } from '../output.ts'
 
@@ -186,17 +187,4 @@ function describeInspection(inspection: QuoteInspection): string {
     ...section('quoting enclave', qe),
     ...section('PCK certificate', pck),
   ].join('\n')
-}
-
-const RFC3339_PATTERN = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
-
-function toTimeMs(text: string): number {
-  const ms = /^\d{1,12}$/.test(text)
-    ? Number(text) * 1_000
-    : RFC3339_PATTERN.test(text)
-      ? Date.parse(text.replace(' ', 'T'))
-      : Number.NaN
-  if (Number.isNaN(ms))
-    throw new InvalidArgumentError('Give an RFC 3339 time, as 2026-03-01T00:00:00Z, or seconds since 1970.')
-  return ms
 }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
 import { connectChain } from '../../chain/connectChain.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
@@ -8,7 +8,7 @@ import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { decodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
-import { componentOption } from '../arguments.ts'
+import { componentOption, toIndex } from '../arguments.ts'
 import { describeEntry, type PrintedEntry, toPrintedEntry } from '../entryText.ts'
 import { print, say, toJsonText } from '../output.ts'
 
@@ -136,10 +136,4 @@ export class NoOriginError extends CoalitionError {
       fix: 'Give the URL of a member’s log, or --config to say which component you mean.',
     })
   }
-}
-
-function toIndex(text: string): bigint {
-  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= 1n << 63n)
-    throw new InvalidArgumentError('Give a whole number from 0 to 2^63 − 1, without leading zeros.')
-  return BigInt(text)
 }

@@ -176,3 +176,31 @@ test('chronicle record: a rotation and a retirement of another component enter w
   assert.deepEqual([retirement.successor, retirement.reason], [SUCCESSOR, 'replaced'])
   assert.match(refusalOf(await record(1, ...genesisFile())).message, /is recorded already/)
 })
+
+test('chronicle search: finds entries by kind, citizen and time, each proven, and says what they say', async () => {
+  const words = ['chronicle', 'search', '--config', join(dir, 'coalition.json'), '--log', member.url]
+  const search = (...more: string[]): Promise<CliResult> => runCli([...words, ...more])
+  type Found = { hits: { kind: string; decoded: { kind: string; citizen: Hex } }[]; size: string; isComplete: boolean }
+  const log = createLogReader({ url: member.url })
+  const { size } = JSON.parse(await (await fetch(`${member.url}/health`)).text()) as { size: string }
+  // The index follows the log, and nothing waits for it.
+  while ((await log.readSearch({})).size < BigInt(size)) await new Promise((resolve) => setTimeout(resolve, 50))
+
+  const left = config.lattices[0]!
+  const about = outputOf(await search('--citizen', left.citizenId(), '--json')) as unknown as Found
+  assert.deepEqual(
+    about.hits.map(({ decoded }) => [decoded.kind, decoded.citizen]),
+    [
+      ['citizenAdded', left.stableId()],
+      ['citizenRemoved', left.stableId()],
+    ],
+  )
+  const text = await search('--kind', 'moduleRetired', '--from', '2020-01-01T00:00:00Z')
+  assert.equal(text.status, 0, text.said)
+  const [line, end] = text.output.split('\n')
+  assert.match(line!, /^\d+ {2}\S+Z {2}height \d+ {2}the atlas 0x\w+ retired .* reason: "replaced"$/)
+  assert.equal(end, `no more among the ${size} entries that the index has`)
+  const none = outputOf(await search('--to', '2020-01-01T00:00:00Z', '--json')) as unknown as Found
+  assert.deepEqual([none.hits, none.isComplete], [[], true])
+  assert.equal((await search('--kind', 'rumour')).status, 2)
+})

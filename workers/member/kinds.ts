@@ -8,6 +8,7 @@ import { ticketIssuer } from '../../modules/tickets/machine.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Replica } from './replica.ts'
+import { createSearchServe } from './searchRoute.ts'
 import type { Store } from './store.ts'
 import { createTicketServe } from './ticketServer.ts'
 
@@ -18,6 +19,10 @@ export type KindContext<State> = {
   store: Store
   key: UnlockedKey
   logger: Logger
+  /** The store's folder. */
+  dir: string
+  /** Registers what is to be closed before the store is. */
+  defer(name: string, close: () => Promise<void> | void): void
 }
 
 /**
@@ -37,6 +42,6 @@ export type Kind<State = unknown> = {
 export const KINDS: Record<ComponentKind, Kind> = {
   atlas: { machine: atlas },
   almanac: { machine: almanac },
-  chronicle: { machine: chronicle },
+  chronicle: { machine: chronicle, createServe: createSearchServe },
   tickets: { machine: ticketIssuer, createServe: createTicketServe },
 }

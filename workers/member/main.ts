@@ -129,7 +129,15 @@ async function run(): Promise<void> {
   const server = await startServer(
     {
       logger,
-      serveKind: createServe?.({ component: spelledOut, replica, store, key, logger }),
+      serveKind: createServe?.({
+        component: spelledOut,
+        replica,
+        store,
+        key,
+        logger,
+        dir: settings.STORE,
+        defer: shutdown.defer,
+      }),
       view: {
         store,
         size: () => replica.state().log.size,

@@ -5,6 +5,7 @@ import {
   encodeAbiParameters,
   encodeFunctionData,
   keccak256,
+  numberToHex,
   parseAbiParameters,
   toBytes,
 } from 'viem'
@@ -16,6 +17,7 @@ import type { Head } from '../../chain/head.ts'
 import { fromHex, type Hex, toHex } from '../../protocol/bytes.ts'
 import { proveInclusionInList } from '../../protocol/log/listProof.ts'
 import { hashLeaf } from '../../protocol/log/treeHash.ts'
+import { STATEMENT_SIZE_MAX_BYTES } from '../../protocol/wire/chronicleCommand.ts'
 import { createTestChain, type TestChain } from '../chain/createTestChain.ts'
 import { createTestComponent, type TestComponent } from '../chain/createTestComponent.ts'
 import { deriveRoot } from '../chain/testLog.ts'
@@ -106,6 +108,34 @@ test('ChronicleEscrow: refuses a forged place, proof and head, and keeps the pay
   assert.equal(await release(escrow, { proof: [] }), 'Rfc9162ProofLengthWrong')
   assert.equal(await release(escrow, { head: { ...head, logSize: 4n } }), 'ComponentRegistryNotInWindow')
   assert.equal(await balanceOf(escrow), AMOUNT_WEI)
+})
+
+test('ChronicleEscrowArgumentTooLong: a statement that no Chronicle takes, and 65 nodes; what is allowed is looked at', async () => {
+  const escrow = await deploy()
+  const statementOf = (sizeBytes: number): Hex => `0x${'ab'.repeat(sizeBytes)}`
+  const longest = statementOf(STATEMENT_SIZE_MAX_BYTES)
+  assert.equal(
+    await release(escrow, { statement: statementOf(STATEMENT_SIZE_MAX_BYTES + 1) }),
+    'ChronicleEscrowArgumentTooLong',
+  )
+  assert.equal(await release(escrow, { statement: longest }), 'ChronicleEscrowOtherStatement')
+  const nodes = Array.from({ length: 65 }, () => toHex(hashes[0]!))
+  assert.equal(await release(escrow, { proof: nodes }), 'ChronicleEscrowArgumentTooLong')
+  assert.equal(await release(escrow, { proof: nodes.slice(1) }), 'Rfc9162ProofLengthWrong')
+})
+
+test('ChronicleEscrow: a beneficiary’s code gets 50,000 gas and the payment’s own 2,300, and no more however much is sent', async () => {
+  // GAS PUSH0 SSTORE: it writes down what it has left once the first instruction has taken its 2.
+  const wallet: Hex = '0x0000000000000000000000000000000000005afe'
+  await world.request('hardhat_setCode', [wallet, '0x5a5f5500'])
+  const data = encodeFunctionData({ abi, functionName: 'release', args: [head, LEAF_INDEX, 2n, 3, STATEMENT, proof] })
+  const call = { from: world.stranger.address, to: await deploy(wallet), data, gas: numberToHex(1_000_000) }
+  await world.request('eth_sendTransaction', [call])
+  const left = await world.chain.client.getStorageAt({ address: wallet, slot: '0x0' })
+  assert.equal(BigInt(left ?? 0), 50_000n + 2_300n - 2n)
+  // JUMPDEST PUSH0 JUMP: it spends all that it is given.
+  await world.request('hardhat_setCode', [wallet, '0x5b5f56'])
+  assert.equal(await release(await deploy(wallet)), 'ChronicleEscrowPaymentRefused')
 })
 
 test('ChronicleEscrow: a beneficiary that refuses the payment can be tried again', async () => {

@@ -37,9 +37,9 @@ before(async () => {
 const publish = (price: bigint): Promise<Head> => oracle.anchor({ commit: { state: deriveStateRoot(itemsOf(price)) } })
 
 /** `success`, or the error that the consumer or the registry refused with, and its arguments. */
-async function takePrice(price: bigint, head: Head = oracle.head): Promise<readonly unknown[]> {
+async function takePrice(price: bigint, head: Head = oracle.head, proof?: Hex[]): Promise<readonly unknown[]> {
   const items = itemsOf(price)
-  const args = [head, price, proveStateItem(items, items[0]!)] as const
+  const args = [head, price, proof ?? proveStateItem(items, items[0]!)] as const
   try {
     const data = encodeFunctionData({ abi, functionName: 'takePrice', args })
     return [(await world.stranger.send({ to: consumer, data })).status]
@@ -75,6 +75,14 @@ test('OracleConsumer: refuses a head whose time is before that of the price take
   assert.deepEqual(await takePrice(111n), ['success'])
   await oracle.anchor({ commit: { state: deriveStateRoot(itemsOf(112n)), timestampMs } })
   assert.equal((await takePrice(112n))[0], 'OracleConsumerPriceOlder')
+})
+
+test('OracleConsumerProofTooLong: 65 nodes; 64 only lead elsewhere', async () => {
+  const nodes = Array.from({ length: 65 }, () => FEED)
+  assert.deepEqual(await takePrice(112n, oracle.head, nodes), ['OracleConsumerProofTooLong', 65n])
+  // Of another price's head, the time would be refused first.
+  await publish(112n)
+  assert.equal((await takePrice(112n, oracle.head, nodes.slice(1)))[0], 'ComponentRegistryItemNotInState')
 })
 
 test('OracleConsumer: refuses a retired oracle, and names its successor', async () => {

@@ -4,6 +4,7 @@ import { decodeErrorResult, encodeAbiParameters, encodeFunctionData, getCreateAd
 import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS, TICKET_VERIFIER_ADDRESS } from '../../chain/addresses.ts'
 import { findRevertData } from '../../chain/connectChain.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
+import { componentRegistryAbi } from '../../chain/generated/componentRegistry.ts'
 import { ticketGateAbi } from '../../chain/generated/ticketGate.ts'
 import type { Head } from '../../chain/head.ts'
 import { RegistryRefusedError } from '../../chain/registryRefusal.ts'
@@ -169,7 +170,7 @@ test('TicketVerifierProofTooLong: 65 nodes in either proof; 64 only lead elsewhe
   await assertRefused(() => verify(0, { proof: { statusProof: fewer.map(toHex) } }), 'ComponentRegistryItemNotInState')
 })
 
-test('TicketGate: admits the holder of a ticket, once, and nobody else', async () => {
+test('TicketGate: admits the holder of a ticket, once, and nobody else, and takes no proof of 65 nodes', async () => {
   // The gate's address is part of the audience, and the issuer's key part of the gate: so the address comes first.
   const nonce = await world.chain.client.getTransactionCount({ address: world.sender.address })
   const nowMs = await world.readTimeMs()
@@ -187,21 +188,30 @@ test('TicketGate: admits the holder of a ticket, once, and nobody else', async (
   assert.equal(gate.address, gateAddress)
   const proof = gateIssuer.prove(0)
   const given = { ...proof, inclusionProof: proof.inclusionProof.map(toHex) }
-  const enter = encodeFunctionData({ abi: ticketGateAbi, functionName: 'enter', args: [tickets[0]!, given] })
-  const enterAs = (sender: TestChain['sender']) =>
-    callGate(() => sender.send({ to: gate.address, data: enter }).then(({ status }) => status))
+  const enterAs = (sender: TestChain['sender'], changes: Partial<typeof given> = {}) => {
+    const args = [tickets[0]!, { ...given, ...changes }] as const
+    const data = encodeFunctionData({ abi: ticketGateAbi, functionName: 'enter', args })
+    return callGate(() => sender.send({ to: gate.address, data }).then(({ status }) => status))
+  }
   assert.equal(await enterAs(world.sender), 'TicketGateOtherSubject')
+  const nodes = Array.from({ length: 65 }, () => digestOf('node'))
+  assert.equal(await enterAs(world.stranger, { inclusionProof: nodes }), 'TicketGateProofTooLong')
+  assert.equal(await enterAs(world.stranger, { statusProof: nodes }), 'TicketGateProofTooLong')
+  // 64 are handed on, and only lead elsewhere.
+  const fewer = nodes.slice(1)
+  assert.equal(await enterAs(world.stranger, { inclusionProof: fewer }), 'Rfc9162ProofLengthWrong')
+  assert.equal(await enterAs(world.stranger, { statusProof: fewer }), 'ComponentRegistryItemNotInState')
   assert.equal(await enterAs(world.stranger), 'success')
   assert.equal(await enterAs(world.stranger), 'TicketGateUsed')
 })
 
-/** What a call came to: its status, or the name of the gate's error that it was refused with. */
+/** What a call came to: its status, or the name of the error that it was refused with, be it the gate's or the registry's. */
 async function callGate(run: () => Promise<string>): Promise<string> {
   try {
     return await run()
   } catch (error) {
     const data = findRevertData(error)
     if (data === undefined) throw error
-    return decodeErrorResult({ abi: ticketGateAbi, data }).errorName
+    return decodeErrorResult({ abi: [...ticketGateAbi, ...componentRegistryAbi], data }).errorName
   }
 }

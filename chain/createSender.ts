@@ -103,7 +103,7 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
     const nonce = await readNonce('latest')
     let fees = capFees(await readFees())
     const hashes: Hash[] = []
-    const deadlineMs = Date.now() + receiptTimeoutMs
+    const deadlineMs = performance.now() + receiptTimeoutMs
 
     const submit = async (): Promise<void> => {
       const balanceWei = await request(host, () => client.getBalance({ address }))
@@ -139,7 +139,7 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
     }
 
     await submitOverWaiting(submit, raise)
-    for (let replaceAtMs = Date.now() + replaceAfterMs; ; ) {
+    for (let replaceAtMs = performance.now() + replaceAfterMs; ; ) {
       const receipt = await findReceipt(hashes)
       if (receipt !== undefined) return receipt
       // A block has the nonce and none of ours has a receipt: asked once more, as the block may have come in between.
@@ -149,11 +149,11 @@ export function createSender(chain: Chain, parameters: CreateSenderParameters): 
         throw new NonceTakenError({ address, nonce })
       }
       const txHash = hashes.at(-1)!
-      if (Date.now() >= deadlineMs) throw new ReceiptTimeoutError({ txHash, timeoutMs: receiptTimeoutMs })
-      if (Date.now() >= replaceAtMs) {
+      if (performance.now() >= deadlineMs) throw new ReceiptTimeoutError({ txHash, timeoutMs: receiptTimeoutMs })
+      if (performance.now() >= replaceAtMs) {
         raise()
         await submit().catch(ignoreUnderpriced)
-        replaceAtMs = Date.now() + replaceAfterMs
+        replaceAtMs = performance.now() + replaceAfterMs
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }

@@ -44,9 +44,9 @@ export function createSenderLease(store: LeaseStore, parameters: CreateSenderLea
     async hold(name, run) {
       const key = `coalition-sender-${name}`
       const token = randomUUID()
-      const startMs = Date.now()
+      const startMs = performance.now()
       while ((await store.set(key, token, 'PX', ttlMs, 'NX')) === null) {
-        const waitedMs = Date.now() - startMs
+        const waitedMs = Math.round(performance.now() - startMs)
         if (waitedMs > waitMs) throw new SenderBusyError({ name, waitedMs })
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       }

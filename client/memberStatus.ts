@@ -17,6 +17,11 @@ export type MemberStatus = {
   /** When it was started and when it answered, milliseconds since the Unix epoch, by its own clock. */
   startedAtMs: number
   nowMs: number
+  /**
+   * How far its own clock was ahead of the decided time, negative where behind, when another member's proposal that was decided
+   * reached it the last time; and whether that is more than its committee bears (spec §5.2). Null before there was one.
+   */
+  clock: { aheadMs: number; isOff: boolean } | null
   /** Whether it votes: a restarted member first asks its peers what it signed (spec §5.4). */
   isJoined: boolean
   /** Why it dropped what reached it, and how often. */
@@ -64,6 +69,7 @@ const STATUS = z.strictObject({
   commitDigest: hexOf(32),
   startedAtMs: count,
   nowMs: count,
+  clock: z.strictObject({ aheadMs: z.int(), isOff: z.boolean() }).nullable(),
   isJoined: z.boolean(),
   drops: z
     .record(z.string().regex(/^[a-zA-Z]{1,32}$/), count)

@@ -167,7 +167,8 @@ export async function surveyCommittee(
     }
     const behindBy = height - heightOf(seen)
     const standing = seen.status.isJoined ? (behindBy > 0n ? 'behind' : 'atWork') : 'joining'
-    return { signer, standing, url: seen.url, height: heightOf(seen), behindBy, reason: null, status: seen.status }
+    const { url, status } = seen
+    return { signer, standing, url, height: heightOf(seen), behindBy, reason: describeClock(status), status }
   })
   const responsive = members.filter(({ standing }) => standing === 'atWork' || standing === 'behind').length
   const quorum = quorumOf(signers.length)
@@ -187,6 +188,11 @@ export async function surveyCommittee(
     alarms,
   }
 }
+
+const describeClock = ({ clock }: MemberStatus): string | null =>
+  clock?.isOff === true
+    ? `its clock is ${Math.abs(clock.aheadMs)} ms ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the decided time`
+    : null
 
 const heightOf = ({ newest }: Seen): bigint => newest?.commit.height ?? 0n
 

@@ -113,6 +113,31 @@ test('a healthy committee: every member at work at the newest height, a margin o
   await close()
 })
 
+test('a member whose clock is off is at work, and the reason says by how much', async () => {
+  const { logs, close } = await startServed()
+  const told = [
+    { aheadMs: 3_600_000, isOff: true },
+    { aheadMs: -3_600_000, isOff: true },
+    { aheadMs: 90, isOff: false },
+  ]
+  const telling = logs.map((log, index): LogReader => {
+    const clock = told[index] ?? null
+    return { ...log, readStatus: async () => ({ ...(await log.readStatus()), clock }) }
+  })
+  const survey = await surveyCommittee({ logs: telling }, { ...chronicle, head: undefined })
+  assert.deepEqual(standings(survey), ['atWork', 'atWork', 'atWork', 'atWork'])
+  assert.deepEqual(
+    survey.members.map(({ reason }) => reason),
+    [
+      'its clock is 3600000 ms ahead of the decided time',
+      'its clock is 3600000 ms behind the decided time',
+      null,
+      null,
+    ],
+  )
+  await close()
+})
+
 test('members that nobody answers for are silent, and two of them leave no quorum', async () => {
   const { servers, logs, close } = await startServed()
   const three = await surveyCommittee({ logs: logs.slice(1) }, { ...chronicle, head: undefined })
@@ -308,6 +333,8 @@ test('decodeMemberStatus: gives back what was encoded, and refuses everything be
     { approvals: [{ ...approval, command: '0x12' }] },
     { approvals: [{ ...approval, more: true }] },
     { evidence: 0.5 },
+    { clock: { aheadMs: 0.5, isOff: true } },
+    { clock: { aheadMs: 1 } },
     { more: true },
   ]) {
     assert.throws(() => decodeMemberStatus(JSON.stringify({ ...json, ...over }), { url }), MalformedStatusError)

@@ -1,3 +1,4 @@
+import type { MemberStatus } from '../../client/memberStatus.ts'
 import { authenticate } from '../../committee/authenticate.ts'
 import { encodeMessage } from '../../committee/codec.ts'
 import type { Committee } from '../../committee/committee.ts'
@@ -20,6 +21,7 @@ import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire
 import { ComponentRetiredError } from '../../protocol/wire/next.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { createCatchUp } from './catchUp.ts'
+import { createClockWatch } from './clockWatch.ts'
 import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
 import { type DecidedHeight, decodeFrame, encodeFrame, type Frame } from './frame.ts'
 import type { Gate, GateWiring, PeerFrame } from './gate.ts'
@@ -43,8 +45,10 @@ const GAP_MAX_MS = 1_000
 const GAPPED_MAX = 64
 /** Bytes of envelopes that are passed on again where a height makes no progress. */
 const RELAYED_AGAIN_MAX_BYTES = 1 << 20
-/** The longest that a timer of Node.js can wait. */
-const DELAY_MAX_MS = 2 ** 31 - 1
+/** How often the clock is looked at where the machine's next commit is due by it: it may have been set meanwhile. */
+const LOOK_MS = 1_000
+/** Says for how long, however the member's clock is set meanwhile. */
+const MONOTONIC = { nowMs: () => performance.now() }
 
 export type Driver = {
   /** Recovers what this member signed, listens, and asks whether it missed anything. */
@@ -59,7 +63,7 @@ export type Driver = {
   submit(bytes: Uint8Array): Promise<Acknowledgement>
   /** What it dropped, and whom it heard. */
   vitals: Vitals
-  status(): { isJoined: boolean; isStopped: boolean; pool: PoolSize }
+  status(): { isJoined: boolean; isStopped: boolean; pool: PoolSize } & Pick<MemberStatus, 'clock'>
   /** Stops stepping: after it nothing is signed, sent or written. */
   stop(): void
   /** What admits peers; undefined where the component names no ticket validators. */
@@ -94,6 +98,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     members: () => replica.state().governance.members.map(({ signer }) => signer),
     heardOf: (height) => catchUp.heardOf(height),
   })
+  const clockWatch = createClockWatch({ clock, logger }, seat)
   const waiters = new Set<Waiter>()
   const timers = new Set<NodeJS.Timeout>()
   const inputs: Input[] = []
@@ -106,7 +111,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   let stalledTicks = 0
   const catchUp = createCatchUp({
     store,
-    clock,
+    clock: MONOTONIC,
     self: seat.self,
     signers: () => core.committee.signers,
     height: () => replica.state().height,
@@ -258,6 +263,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     const { certificate } = decision
     outbox.flush() // a decision forgets the records that led to it
     const envelopes = replica.decide(decision)
+    clockWatch.decided(decision)
     logger.info(
       { height: commit.height, size: commit.logSize, round: certificate.round, envelopes: envelopes.length },
       'decided',
@@ -308,7 +314,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     const dueAtMs = machine.dueAtMs(state.machine, { logSize: state.log.size })
     if (dueAtMs === undefined) return
     const delayMs = Math.max(0, Number(dueAtMs) - clock.nowMs()) + 1
-    dueTimer = setTimeout(announceWork, Math.min(delayMs, DELAY_MAX_MS))
+    dueTimer = setTimeout(announceWork, Math.min(delayMs, LOOK_MS))
   }
 
   function receive(bytes: Uint8Array): void {
@@ -343,9 +349,11 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
   function receiveMessage(bytes: Uint8Array): void {
     const authenticated = authenticate(bytes, { state: core })
     if ('message' in authenticated) {
-      vitals.heard(authenticated.message.signer)
-      feed({ kind: 'messageReceived', message: authenticated.message, nowMs: clock.nowMs() })
-      catchUp.heardOf(authenticated.message.height - 1n)
+      const { message } = authenticated
+      vitals.heard(message.signer)
+      if (message.kind === 'proposal') clockWatch.proposed(message)
+      feed({ kind: 'messageReceived', message, nowMs: clock.nowMs() })
+      catchUp.heardOf(message.height - 1n)
       return
     }
     const { refused, header } = authenticated
@@ -526,7 +534,12 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
 
     vitals,
     gate,
-    status: () => ({ isJoined: core.status === 'running' && !isStopped, isStopped, pool: pool.size() }),
+    status: () => ({
+      isJoined: core.status === 'running' && !isStopped,
+      isStopped,
+      pool: pool.size(),
+      clock: clockWatch.read(replica.state().timestampMs),
+    }),
     stop,
   }
 }

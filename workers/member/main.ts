@@ -118,7 +118,7 @@ async function run(): Promise<void> {
       transport: createRedisTransport({ redis, logger }, { component, stream: checkpointStreamName({ component }) }),
       drop: driver.vitals.drop,
       logger,
-      clock: { nowMs: Date.now },
+      clock: { nowMs: () => performance.now() },
     },
     { signer: createCheckpointSigner({ key, origin }), witnesses: settings.WITNESSES },
   )

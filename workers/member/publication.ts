@@ -41,6 +41,7 @@ export type PublicationDependencies = {
   send(note: Uint8Array): void
   drop(reason: DropReason): void
   logger: Logger
+  /** From any beginning: it is asked for durations alone, so one that nobody sets is best. */
   clock: { nowMs(): number }
 }
 
@@ -123,7 +124,7 @@ export function createPublication(deps: PublicationDependencies, genesis: Publis
     const text = encodeCheckpoint({ origin, size, root, extensions: [] })
     const message = new TextEncoder().encode(text)
     const own = { name: origin, keyId: signer.keyId, signature: signer.sign(message) }
-    const candidate: Candidate = { size, text, message, own, others: new Map(), sentMs: 0, answeredMs: 0 }
+    const candidate: Candidate = { size, text, message, own, others: new Map(), sentMs: 0, answeredMs: -REPEAT_MS }
     candidates.set(size, candidate)
     for (const oldest of candidates.keys()) {
       if (candidates.size <= HEADS_MAX) break

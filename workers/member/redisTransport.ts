@@ -5,7 +5,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { FRAME_SIZE_MAX_BYTES, type Transport } from './transport.ts'
 
 /** Redis drops frames that are older; whoever was away longer catches up from its peers instead. */
-const FRAME_AGE_MAX_MS = 30_000
+const FRAME_AGE_MAX_MS = 30_000n
 const READ_FRAMES_MAX = 8
 const READ_BLOCK_MS = 1000
 const RETRY_DELAY_MS = 250
@@ -31,6 +31,8 @@ export function createRedisTransport(
     maxRetriesPerRequest: 0,
   })
   writer.on('error', () => {})
+  // Of the newest id, which Redis' clock gives: by its own, a member that is ahead would remove what nobody has read yet.
+  let redisMs = 0n
   let isClosed = false
   let reading = Promise.resolve()
 
@@ -81,7 +83,9 @@ export function createRedisTransport(
 
   return {
     async broadcast(frame) {
-      await writer.xadd(stream, 'MINID', '~', Date.now() - FRAME_AGE_MAX_MS, '*', 'f', Buffer.from(frame))
+      const oldestMs = redisMs > FRAME_AGE_MAX_MS ? redisMs - FRAME_AGE_MAX_MS : 0n
+      const id = await writer.xadd(stream, 'MINID', '~', oldestMs.toString(), '*', 'f', Buffer.from(frame))
+      redisMs = BigInt(id!.split('-')[0]!)
     },
     async listen(receive) {
       // What is made from a lazy connection is lazy, too, and has no queue whose first command would connect it.

@@ -19,7 +19,7 @@ export const createStatus =
   (): MemberStatus => {
     const { component, epoch, height, parent, governance } = replica.state()
     const { vitals } = driver
-    const { isJoined, pool } = driver.status()
+    const { isJoined, pool, clock } = driver.status()
     return {
       component,
       signer,
@@ -28,6 +28,7 @@ export const createStatus =
       commitDigest: parent,
       startedAtMs: vitals.startedAtMs,
       nowMs: vitals.nowMs(),
+      clock,
       isJoined,
       drops: vitals.drops(),
       peers: governance.members

@@ -28,7 +28,7 @@ export function createWatchedWorker(
   queue.on('error', () => {}) // the worker reports it
   let restarts = 0
   let running = 0
-  let progressAtMs = Date.now()
+  let progressAtMs = performance.now()
   let isLooking = false
   let isClosed = false
   let worker = start()
@@ -40,7 +40,7 @@ export function createWatchedWorker(
       if (started !== worker) return
       // A job that stalled elsewhere fails here without having run here.
       running = Math.max(0, running + change)
-      progressAtMs = Date.now()
+      progressAtMs = performance.now()
     }
     started.on('error', (error) => logger.warn({ queue: name, reason: error.message }, 'a queue reported an error'))
     started.on('active', note(1))
@@ -54,18 +54,18 @@ export function createWatchedWorker(
     isLooking = true
     try {
       const limitMs = running > 0 ? BUSY_FACTOR * stalledMs : stalledMs
-      if (!(await hasReadyJobs())) progressAtMs = Date.now()
-      else if (Date.now() - progressAtMs >= limitMs && !isClosed) {
+      if (!(await hasReadyJobs())) progressAtMs = performance.now()
+      else if (performance.now() - progressAtMs >= limitMs && !isClosed) {
         restarts += 1
         logger.error({ queue: name, restarts }, 'a queue has jobs and makes no progress: its worker is made anew')
         const stuck = worker
         worker = start()
-        progressAtMs = Date.now()
+        progressAtMs = performance.now()
         await stuck.close(true)
       }
     } catch (error) {
       // Without an answer from Redis nothing can be said of the worker.
-      progressAtMs = Date.now()
+      progressAtMs = performance.now()
       logger.warn({ queue: name, reason: (error as Error).message }, 'a queue could not be looked at')
     } finally {
       isLooking = false

@@ -75,9 +75,10 @@ export type StartOptions = {
   component?: Hex
   committee?: readonly Hex[]
   isNew?: boolean
+  /** What it takes for the time. */
+  clock?: { nowMs(): number }
   /** Its key, where it is none of `members`. */
   key?: (typeof members)[number]
-  clock?: { nowMs(): number }
   /** Makes what admits peers, once its state and store are there. */
   gateOf?: (own: {
     replica: { state(): ComponentState<unknown> }

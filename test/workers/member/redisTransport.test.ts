@@ -120,6 +120,23 @@ test('a stream that begins anew below an id of the far future is read again', as
   await stop()
 })
 
+test('what a member whose clock is an hour ahead sends is read, and takes nothing of the others’ away', async (t) => {
+  const { redis, stop } = await connect()
+  const component = freshComponent()
+  const received: number[] = []
+  const [listener, speaker] = [1, 2].map(() => createRedisTransport({ redis, logger }, { component }))
+  await listener!.listen((frame) => received.push(frame[0]!))
+  await speaker!.listen(() => {})
+  await speaker!.broadcast(new Uint8Array([1]))
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_600_000 })
+  for (const value of [2, 3]) await speaker!.broadcast(new Uint8Array([value]))
+  while (received.length < 3) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(received, [1, 2, 3])
+  assert.equal(await redis.xlen(protocolStreamName({ component })), 3)
+  await Promise.all([listener!.close(), speaker!.close()])
+  await stop()
+})
+
 test('connectRedis: refuses an unreachable server and one that may drop jobs', async () => {
   await assert.rejects(connectRedis({ url: 'redis://127.0.0.1:1', logger }), RedisUnreachableError)
   const { redis, url, stop } = await connect()

@@ -28,12 +28,15 @@ export class TicksOutOfOrderError extends CoalitionError {
 
 export type Correlator = {
   /**
-   * Says between which ticks an event fell. "After tick k": at least f + 1 members that do not lie had observed k before the
-   * event; "before tick k": at least f + 1 of them observed k after it. Both as far as the event's clock and theirs differ by
-   * no more than `uncertaintyMs`. The ticks themselves are facts; where an event stands among them is advice (spec §10).
+   * Says between which ticks an event fell. "After tick k": f + 1 members, one of whom does not lie, had observed k before the
+   * event; "before tick k": f + 1 observed it after. Both as far as the event's clock and honest members' differ by no more
+   * than `uncertaintyMs`, and no more than f lie. The ticks are facts; where an event stands among them is advice (spec §10).
    */
   locate(event: CitizenEvent): Correlation
-  /** Which of two events came first, where a tick stands between them; `unknown` where none does. */
+  /**
+   * Which of two events came first, where a tick stands between them; `unknown` where none does. Under the same two conditions
+   * what it says is true: a tick is observed before anyone can observe the next. Lies only make it `unknown`.
+   */
   compare(a: CitizenEvent, b: CitizenEvent): 'before' | 'after' | 'unknown'
 }
 
@@ -41,7 +44,8 @@ export type Correlator = {
  * Aligns events of citizens to the ticks of one Almanac.
  *
  * @param parameters.ticks as decoded from proven leaves, in order; those that too few members observed bound nothing.
- * @param parameters.memberCount n of the committee that ticked: f = ⌊(n − 1) / 3⌋ of the observations may be lies.
+ * @param parameters.memberCount n of the committee that ticked: f = ⌊(n − 1) / 3⌋ of the observations may be lies. Where a
+ *   rotation changed it, the ticks of each epoch have a correlator of their own.
  * @throws {TicksOutOfOrderError} sequence or time goes back.
  */
 export function createCorrelator({
@@ -72,8 +76,10 @@ export function createCorrelator({
     locate,
     compare(a, b) {
       const [first, second] = [locate(a), locate(b)]
-      if (isBefore(first, second)) return 'before'
-      return isBefore(second, first) ? 'after' : 'unknown'
+      const isFirst = isBefore(first, second)
+      // Both is what more than f lies can make of it.
+      if (isFirst === isBefore(second, first)) return 'unknown'
+      return isFirst ? 'before' : 'after'
     },
   }
 }

@@ -1,6 +1,5 @@
 import { CardElsewhereError, NoCardError } from '../modules/atlas/machine.ts'
 import type { Hex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
 import { type AtlasCommand, encodeAtlasCommand } from '../protocol/wire/atlasCommand.ts'
 import type { ListedCitizen } from '../protocol/wire/atlasParameters.ts'
 import type { CardDraft, SignedCard } from '../protocol/wire/cardFile.ts'
@@ -13,18 +12,12 @@ import {
   deriveWithdrawalDigest,
   encodeCard,
 } from '../protocol/wire/citizenCard.ts'
-import { signEnvelope } from '../protocol/wire/envelope.ts'
-import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import { signDigest } from '../protocol/wire/signature.ts'
 import { type AtlasComponent, createAtlasReader, NotInAtlasError } from './atlasReader.ts'
+import { createWriter, type SigningKey } from './createWriter.ts'
 import { createEpochs } from './epochs.ts'
-import { followEpochs } from './followEpochs.ts'
-import type { UnlockedKey } from './keystore.ts'
 import { type LogReader, NotInLogError } from './logReader.ts'
-import { createSubmitter, type Submitted } from './submit.ts'
-
-/** What signs: a keystore's key, or any other secp256k1 key. */
-export type SigningKey = Pick<UnlockedKey, 'signer' | 'secretKey'>
+import type { Submitted } from './submit.ts'
 
 export type CreateAtlasPublisherParameters = {
   atlas: AtlasComponent
@@ -75,14 +68,10 @@ export function signCard(card: CitizenCard, secretKey: Uint8Array): SignedCard {
 
 /** `Atlas.publish`. @throws {RedisUnreachableError} @throws {ComponentRetiredError} @throws what `followEpochs` throws. */
 export async function createAtlasPublisher(parameters: CreateAtlasPublisherParameters): Promise<AtlasPublisher> {
-  const { atlas, redisUrl, logs, submitter, cardKey = submitter, timeoutMs = 30_000 } = parameters
+  const { atlas, redisUrl, logs, submitter, cardKey = submitter, timeoutMs } = parameters
   const { component } = atlas
   const reader = createAtlasReader({ atlas, logs })
-  const epochs = await followEpochs({ logs }, createEpochs(atlas))
-  if (epochs.retirement !== null) throw new ComponentRetiredError(epochs.retirement)
-  const members = await createSubmitter({ redisUrl, epochs, logs })
-  /** Of the last envelope that was acknowledged. */
-  let lastSequence = 0n
+  const writer = await createWriter({ redisUrl, logs }, { epochs: createEpochs(atlas), key: submitter, timeoutMs })
   /** Of what was acknowledged of each citizen: a state that is served may be older. */
   const signed = new Map<Hex, bigint>()
   let queue: Promise<unknown> = Promise.resolve()
@@ -93,28 +82,7 @@ export async function createAtlasPublisher(parameters: CreateAtlasPublisherParam
     return turn
   }
 
-  async function submit(command: AtlasCommand): Promise<Submitted> {
-    const decided = await readSequence()
-    const sequence = (decided > lastSequence ? decided : lastSequence) + 1n
-    const commands = [encodeAtlasCommand(command)]
-    const envelope = signEnvelope({ component, submitter: submitter.signer, sequence, commands }, submitter.secretKey)
-    const submitted = await members.submit(envelope, { timeoutMs })
-    lastSequence = sequence
-    return submitted
-  }
-
-  async function readSequence(): Promise<bigint> {
-    let fault: unknown
-    for (const log of logs) {
-      try {
-        return await log.readSequence(submitter.signer)
-      } catch (error) {
-        if (!(error instanceof CoalitionError)) throw error
-        fault ??= error
-      }
-    }
-    throw fault
-  }
+  const submit = (command: AtlasCommand): Promise<Submitted> => writer.write([encodeAtlasCommand(command)])
 
   /** What the citizen has signed last, as far as it is known here. */
   async function lastOf(citizen: Hex): Promise<bigint> {
@@ -175,6 +143,6 @@ export async function createAtlasPublisher(parameters: CreateAtlasPublisherParam
       ),
     bring: (card) => inTurn(() => submit({ kind: 'publish', ...card })),
     list: (citizens) => inTurn(() => submit({ kind: 'list', citizens })),
-    close: () => members.close(),
+    close: () => writer.close(),
   }
 }

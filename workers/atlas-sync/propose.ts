@@ -1,6 +1,7 @@
 import type { SenderLease } from '../../chain/senderLease.ts'
-import { type AtlasPublisher, createAtlasPublisher, type SigningKey } from '../../client/atlasPublisher.ts'
+import { type AtlasPublisher, createAtlasPublisher } from '../../client/atlasPublisher.ts'
 import type { AtlasComponent } from '../../client/atlasReader.ts'
+import type { SigningKey } from '../../client/createWriter.ts'
 import type { LogReader } from '../../client/logReader.ts'
 import type { Submitted } from '../../client/submit.ts'
 import type { VerifiedCommit } from '../../protocol/wire/certificate.ts'

@@ -77,8 +77,8 @@ export async function bind<const File extends CoalitionFile>(
     return create({ chain, logs, redisUrl: redis, fromBlock })
   }
 
-  const resolve = (kind: ComponentKind) => resolveComponent(known, { kind })
-  const atlas = handle('atlas', (deps) => createAtlasHandle(deps, resolve('atlas')))
+  const componentOf = (kind: ComponentKind) => resolveComponent(known, { kind })
+  const atlas = handle('atlas', (deps) => createAtlasHandle(deps, componentOf('atlas')))
   const readCardOf = (citizen: Hex): ReadCard | undefined =>
     atlas && ((options = {}) => atlas.createReader(options).readCitizen(citizen))
   const toHandle = <Config extends { stableId(): Hex; fingerprint(): Hex }>(config: Config) => ({
@@ -90,9 +90,9 @@ export async function bind<const File extends CoalitionFile>(
   const bound: Bound<CoalitionFile> = {
     coalition: known,
     atlas,
-    almanac: handle('almanac', (deps) => createAlmanacHandle(deps, resolve('almanac'))),
-    chronicle: handle('chronicle', (deps) => createChronicleHandle(deps, resolve('chronicle'))),
-    tickets: handle('tickets', (deps) => createTicketsHandle(deps, resolve('tickets'))),
+    almanac: handle('almanac', (deps) => createAlmanacHandle(deps, componentOf('almanac'))),
+    chronicle: handle('chronicle', (deps) => createChronicleHandle(deps, componentOf('chronicle'))),
+    tickets: handle('tickets', (deps) => createTicketsHandle(deps, componentOf('tickets'))),
     lattices: known.lattices.map((each) => toHandle(each)),
     organisms: known.organisms.map((each) => toHandle(each)),
   }

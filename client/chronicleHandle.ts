@@ -9,11 +9,14 @@ import {
   type ComponentHandle,
   type ComponentHandleDeps,
   createComponentHandle,
+  firstToHold,
   type ReadEntriesParameters,
 } from './componentHandle.ts'
 import type { SigningKey } from './createWriter.ts'
 import type { ProvenEntry } from './proveEntries.ts'
 import type { Component } from './readComponent.ts'
+import { type ProvenPage, searchChronicle } from './searchChronicle.ts'
+import type { SearchQuery } from './searchPage.ts'
 import type { Submitted } from './submit.ts'
 
 /** An entry with its proof, and what it says; `said` is undefined where it is of a kind that this release does not know. */
@@ -34,6 +37,13 @@ export type ChronicleRecorder = {
 export type ChronicleHandle = ComponentHandle & {
   /** Entries, each proven, and what they say. @throws as `readEntries`. */
   read(parameters?: ReadEntriesParameters): Promise<{ basis: Basis; entries: readonly ReadEntry[] }>
+  /**
+   * Searches one member's index, and proves each hit. The next member is asked where one does not answer or is found lying;
+   * that nothing was left out is no proof's to show (docs/integrators/chronicle.md).
+   *
+   * @throws as `searchChronicle`.
+   */
+  search(query: SearchQuery): Promise<ProvenPage>
   /** @throws as `createWriter`. */
   createRecorder(options: { key: SigningKey; timeoutMs?: number }): Promise<ChronicleRecorder>
 }
@@ -46,6 +56,8 @@ export function createChronicleHandle(deps: ComponentHandleDeps, component: Comp
       const { basis, entries } = await handle.readEntries(parameters)
       return { basis, entries: entries.map((proven) => ({ ...proven, said: decodeChronicleEntry(proven.entry) })) }
     },
+    search: (query) =>
+      firstToHold(handle.logs(), (log) => searchChronicle({ log }, { epochs: handle.knownEpochs(), query })),
     async createRecorder(options) {
       const writer = await handle.createWriter(options)
       return {

@@ -166,7 +166,7 @@ export function createComponentHandle(deps: ComponentHandleDeps, of: Component):
 }
 
 /** What the first log gives that holds; else why the first did not. */
-async function firstToHold<T>(logs: readonly LogReader[], read: (log: LogReader) => Promise<T>): Promise<T> {
+export async function firstToHold<T>(logs: readonly LogReader[], read: (log: LogReader) => Promise<T>): Promise<T> {
   let fault: unknown
   for (const log of logs) {
     try {

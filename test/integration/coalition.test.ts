@@ -291,4 +291,13 @@ test('the coalition republishes its config with a new citizen: the Chronicle rec
       [newcomer.stableId(), newcomer.fingerprint()],
     ],
   )
+
+  // And whoever looks for the newcomer finds that entry, proven. The index follows the log at its own pace.
+  const { stableId: citizen } = rebound.organisms[1]!
+  await until(async () => (await chronicle.search({ citizen })).hits.length > 0)
+  const { hits } = await chronicle.search({ citizen })
+  assert.deepEqual(
+    hits.map(({ index, kind }) => [index, kind]),
+    [[added.index, 'citizenAdded']],
+  )
 })

@@ -51,3 +51,30 @@ test('docs: the config file of docs/integrators/config.md derives', () => {
   const file = page.match(/^```json\n(.*?)^```$/ms)?.[1] ?? ''
   assert.equal(parseCoalition(file).chronicle()?.name, 'chronicle')
 })
+
+test('docs: each row of bad input in docs/testing.md names tests that are there, and codes that they expect', () => {
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+  const [, section = ''] = read('docs/testing.md').match(/^## Bad input$(.*?)^## /ms) ?? []
+  const rows = [...section.matchAll(/^\| (.+) \| (.+) \| (.+) \|$/gm)].slice(1)
+  assert.ok(rows.length > 20)
+  const errors = read('docs/errors.md')
+  const contracts = globSync('contracts/interfaces/*.sol', { cwd: root }).map(read).join('\n')
+  const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1]!)
+  for (const [, what, outcome, files] of rows) {
+    const paths = namesIn(files!)
+    assert.ok(paths.length > 0 && paths.every((path) => path.startsWith('test/')), what)
+    const tests = paths.map(read)
+    for (const code of namesIn(outcome!)) {
+      const isContracts = /^[A-Z][a-z]\w+$/.test(code)
+      if (!isContracts && !/^[A-Z][A-Z0-9_]+$/.test(code)) continue
+      if (isContracts) assert.match(contracts, new RegExp(`^ *error ${code}\\(`, 'm'), what)
+      else assert.match(errors, new RegExp(`^## ${code}$`, 'm'), what)
+      // A test compares with the code or with the class that bears its name.
+      const className = `${code.toLowerCase().replaceAll(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase())}Error`
+      assert.ok(
+        tests.some((text) => text.includes(`'${code}'`) || text.includes(className)),
+        `${what}: ${code} is in none of ${paths.join(', ')}`,
+      )
+    }
+  }
+})

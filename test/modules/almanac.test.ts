@@ -131,6 +131,15 @@ test('almanac: anchors at its cadence, and never an empty anchor', () => {
   assert.deepEqual(run([{ timestampMs: 1_000n }]).anchors, [])
 })
 
+test('almanac: takes no command of anybody', () => {
+  const { machine } = run([{ timestampMs: 1_000n }]).state
+  const command = { component, submitter: one!, sequence: 1n, index: 0, payload: Uint8Array.of(1) }
+  assert.throws(() => almanac.validate(machine, command), { code: 'ALMANAC_TAKES_NO_COMMAND' })
+  assert.throws(() => almanac.apply(machine, command, { height: 2n, timestampMs: 1_001n }), {
+    code: 'ALMANAC_TAKES_NO_COMMAND',
+  })
+})
+
 test('almanac: a batch whose extensions cannot be read is refused as a whole', () => {
   const state = createGenesis(almanac, { component, parameters, members })
   const batch: Batch = { envelopes: [], timestampMs: 1n, extensions: [new Uint8Array(3)] }

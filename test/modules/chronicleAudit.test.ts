@@ -19,7 +19,7 @@ import {
   TruncatedConfigError,
 } from '../../protocol/identity/configCodec.ts'
 import { CertificateRefusedError } from '../../protocol/wire/certificate.ts'
-import { encodeChronicleCommand } from '../../protocol/wire/chronicleCommand.ts'
+import { encodeChronicleCommand, PUBLISHED_CONFIG_SIZE_MAX_BYTES } from '../../protocol/wire/chronicleCommand.ts'
 import { type ChronicleEntry, decodeChronicleEntry } from '../../protocol/wire/chronicleEntry.ts'
 import { encodeChronicleParameters } from '../../protocol/wire/chronicleParameters.ts'
 import { deriveCommitDigest } from '../../protocol/wire/commit.ts'
@@ -187,6 +187,18 @@ test('chronicle: refuses bytes that are no config, by the error that config code
   // The one that was decoded last is remembered: its neighbour must not pass for it.
   assert.equal(run([publishBytes(bytes)]).entries.length, 4)
   assert.throws(() => run([publishBytes(forged)]), ConfigIdMismatchError)
+})
+
+test('chronicle: refuses an empty config and one that is too large before it looks inside', () => {
+  const fits = encodeChronicleCommand({ kind: 'publishCoalition', config: new Uint8Array(32) })
+  for (const sizeBytes of [0, PUBLISHED_CONFIG_SIZE_MAX_BYTES + 1]) {
+    const command = new Uint8Array(96 + Math.ceil(sizeBytes / 32) * 32)
+    command.set(fits.subarray(0, 64))
+    new DataView(command.buffer).setUint32(92, sizeBytes)
+    assert.throws(() => run([command]), { code: 'PUBLISHED_CONFIG_SIZE' })
+    const config = new Uint8Array(sizeBytes)
+    assert.throws(() => encodeChronicleCommand({ kind: 'publishCoalition', config }), { code: 'PUBLISHED_CONFIG_SIZE' })
+  }
 })
 
 test('chronicle: watches a bounded number of components, those that configs named once included', () => {

@@ -106,12 +106,12 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     readCommit: async (height: bigint): Promise<CommitRecord> => decodeCommitRecord(await readText(`commit/${height}`)),
     /** Waits until the member has decided `height`. @throws {NotInLogError} it has not within `timeoutMs`. */
     async waitForCommit(height: bigint, { timeoutMs: waitMs }: { timeoutMs: number }): Promise<CommitRecord> {
-      const deadline = Date.now() + waitMs
+      const deadline = performance.now() + waitMs
       for (;;) {
         try {
           return decodeCommitRecord(await readText(`commit/${height}`))
         } catch (error) {
-          if (!(error instanceof NotInLogError) || Date.now() >= deadline) throw error
+          if (!(error instanceof NotInLogError) || performance.now() >= deadline) throw error
         }
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       }

@@ -259,8 +259,8 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
   ): Promise<Submitted> {
     const { envelope, jobId } = prepared
     const { deadline, isOver } = waiting
-    while (!isClosed && !isOver() && Date.now() < deadline) {
-      const result = await heard.next(Math.max(0, Math.min(LOOK_AGAIN_MS, deadline - Date.now())))
+    while (!isClosed && !isOver() && performance.now() < deadline) {
+      const result = await heard.next(Math.max(0, Math.min(LOOK_AGAIN_MS, deadline - performance.now())))
       if (isOver()) break
       const proven = result === undefined ? undefined : await prove(result, envelope)
       if (proven !== undefined) return proven
@@ -282,7 +282,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
     submit(envelope, { timeoutMs }) {
       const jobId = commandJobId({ envelopeDigest: deriveEnvelopeDigest(envelope) })
       const prepared: Prepared = { envelope, jobId, data: encodeCommandJob(encodeEnvelope(envelope)) }
-      const deadline = Date.now() + timeoutMs
+      const deadline = performance.now() + timeoutMs
       return new Promise<Submitted>((resolve, reject) => {
         const handed = new Set<Hex>()
         const refusals = new Map<Hex, string>()
@@ -306,7 +306,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
               finish(() => resolve(submitted))
             },
             (error: unknown) => {
-              if (isOver || Date.now() >= deadline) return
+              if (isOver || performance.now() >= deadline) return
               if (error instanceof RefusedByMemberError || error instanceof CoalitionError) {
                 refusals.set(signer, error.message)
               } else lost.add(signer)
@@ -343,7 +343,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
         }
         const startedMs = performance.now()
         const hedge = setTimeout(() => {
-          for (const signer of handed) slow.set(signer, Date.now() + SLOW_MS)
+          for (const signer of handed) slow.set(signer, performance.now() + SLOW_MS)
           lookForOthers()
         }, hedgeMs)
         const lookout = setInterval(lookForOthers, LOOK_FOR_OTHERS_MS)
@@ -355,7 +355,7 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
         // A start that changes with the sequence spreads the work over the members.
         const first = Number(envelope.sequence % BigInt(signers.length))
         const order = [...signers.slice(first), ...signers.slice(0, first)].filter((signer) => lanes.has(signer))
-        const isSlow = (signer: Hex): boolean => (slow.get(signer) ?? 0) > Date.now()
+        const isSlow = (signer: Hex): boolean => (slow.get(signer) ?? 0) > performance.now()
         const asked = order.find((signer) => !isSlow(signer)) ?? order[0]
         if (asked !== undefined) hand(asked)
       })

@@ -53,7 +53,7 @@ async function sync(): Promise<void> {
   const store = openStore(identity)
   try {
     const synced = await syncStore(
-      { machine, store, peers, logger, clock: { nowMs: Date.now } },
+      { machine, store, peers, logger, clock: { nowMs: () => performance.now() } },
       { component, parameters, members, self: signer, trusted },
     )
     if (synced === null) logger.info('no peer has anything newer than this store: nothing was changed')

@@ -25,9 +25,6 @@ import { cardOf, lattice, organism } from '../client/atlasWorld.ts'
 import { type CardServer, createAuthority, serveCards } from '../workers/atlas-sync/cardServer.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
 
-// For the members, the anchorer and everything else that this file starts.
-process.env.COMPONENT = 'atlas'
-
 /** First of the accounts that local test chains fund; its key is public. */
 const TEST_ACCOUNT_KEY: Hex = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const newcomer: Hex = `0x${'c3'.repeat(32)}`
@@ -82,7 +79,7 @@ before(async () => {
   await payer.send({ to: paying.signer, data: '0x', valueWei: 10n ** 18n })
   registry = await openComponentRegistry(connected, await deployRegistry(payer))
   const start = { onStart: (child: ChildProcess) => void children.push(child) }
-  const settings = { redisUrl: redis.url, rpcUrl: chain.url, config, dir, start }
+  const settings = { redisUrl: redis.url, rpcUrl: chain.url, config, component: 'atlas', dir, start } as const
   logs = (await Promise.all([0, 1, 2, 3].map((index) => startMember(settings, { index })))).map(({ url }) => url)
   await startAnchorer(settings, { logUrls: logs })
 })

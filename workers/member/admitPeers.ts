@@ -12,6 +12,8 @@ export type AdmitPeersDependencies<State> = {
   replica: Pick<Replica<State>, 'state'>
   store: Pick<Store, 'readRecord'>
   clock: { nowMs(): number }
+  /** Says for how long, however the clock is set meanwhile. */
+  monotonic: { nowMs(): number }
   logger: Logger
   /** This member's attestation pool; needed where a rule is of class tdx. */
   verify?: AdmissionDependencies['verify'] | undefined
@@ -28,7 +30,7 @@ export type AdmitPeersDependencies<State> = {
  */
 export const admitPeers =
   <State>(
-    { replica, store, clock, logger, verify, blocks, sources }: AdmitPeersDependencies<State>,
+    { replica, store, clock, monotonic, logger, verify, blocks, sources }: AdmitPeersDependencies<State>,
     { componentId, rules }: { componentId: UniqueId; rules: readonly AdmissionRule[] },
   ) =>
   (wiring: GateWiring): Gate => {
@@ -54,10 +56,11 @@ export const admitPeers =
       admission,
       nonces,
       clock,
+      monotonic,
       logger,
       createPresenter: (show) =>
         createPresenter(
-          { sources, clock, logger, newestNonce: nonces.newest, show },
+          { sources, clock, monotonic, logger, newestNonce: nonces.newest, show },
           { componentId, signer: wiring.self, lifetimeMaxMs: tdx?.lifetimeMaxMs },
         ),
     })

@@ -20,6 +20,7 @@ import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import { ComponentRetiredError } from '../../protocol/wire/next.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { MONOTONIC } from '../runtime/monotonic.ts'
 import { createCatchUp } from './catchUp.ts'
 import { createClockWatch } from './clockWatch.ts'
 import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
@@ -47,8 +48,6 @@ const GAPPED_MAX = 64
 const RELAYED_AGAIN_MAX_BYTES = 1 << 20
 /** How often the clock is looked at where the machine's next commit is due by it: it may have been set meanwhile. */
 const LOOK_MS = 1_000
-/** Says for how long, however the member's clock is set meanwhile. */
-const MONOTONIC = { nowMs: () => performance.now() }
 
 export type Driver = {
   /** Recovers what this member signed, listens, and asks whether it missed anything. */

@@ -78,15 +78,19 @@ export type GateWiring = {
 export type GateDependencies = GateWiring & {
   admission: Admission
   nonces: Nonces
+  /** Says when: of what `/status` tells. */
   clock: { nowMs(): number }
+  /** Says for how long, however the clock is set meanwhile. */
+  monotonic: { nowMs(): number }
   logger: Logger
   /** Makes what shows this member's own tickets. */
   createPresenter(show: (tickets: readonly ShownTicket[]) => void): Presenter
 }
 
 export function createGate(deps: GateDependencies): Gate {
-  const { component, self, members, send, sign, vitals, admission, nonces, clock, logger } = deps
+  const { component, self, members, send, sign, vitals, admission, nonces, clock, monotonic, logger } = deps
   const judging = new Set<Hex>()
+  /** Whose tickets were judged, at what `monotonic` said then; as `told`. */
   const judged = new Map<Hex, { digest: Hex; atMs: number }>()
   const refusals = new Map<Hex, { code: string; atMs: number }>()
   const told = new Map<Hex, number>()
@@ -116,7 +120,7 @@ export function createGate(deps: GateDependencies): Gate {
   }
 
   async function tell(peer: Hex, code: string): Promise<void> {
-    const nowMs = clock.nowMs()
+    const nowMs = monotonic.nowMs()
     for (const [other, atMs] of told) if (nowMs - atMs >= TOLD_AGAIN_MS) told.delete(other)
     if (told.has(peer) || told.size >= TOLD_AT_ONCE_MAX) return
     told.set(peer, nowMs)
@@ -132,7 +136,7 @@ export function createGate(deps: GateDependencies): Gate {
     const { signer, bytes } = frame
     const digest = toHex(keccak256(bytes))
     const last = judged.get(signer)
-    const isKnown = last?.digest === digest && clock.nowMs() - last.atMs < JUDGED_AGAIN_MS
+    const isKnown = last?.digest === digest && monotonic.nowMs() - last.atMs < JUDGED_AGAIN_MS
     // Who is admitted by the very same is admitted until then, however often it shows them.
     if (isKnown || (last?.digest === digest && admission.endOf(signer) !== undefined)) return
     if (judging.has(signer) || judging.size >= JUDGED_AT_ONCE_MAX) return vitals.drop('tickets')
@@ -155,7 +159,7 @@ export function createGate(deps: GateDependencies): Gate {
       }
       const endsAtMs = await admission.admit({ signer, tickets, nonceTimeMs: (nonce) => times.get(nonce) })
       refusals.delete(signer)
-      remember(judged, { signer, value: { digest, atMs: clock.nowMs() } })
+      remember(judged, { signer, value: { digest, atMs: monotonic.nowMs() } })
       logger.info({ signer, endsAtMs }, 'admitted')
     } catch (error) {
       refuse(signer, { error, digest })
@@ -170,11 +174,10 @@ export function createGate(deps: GateDependencies): Gate {
       return
     }
     const code = error instanceof PeerRefusedError ? error.refusal : error.code
-    const atMs = clock.nowMs()
     vitals.drop('tickets')
-    remember(refusals, { signer, value: { code, atMs } })
+    remember(refusals, { signer, value: { code, atMs: clock.nowMs() } })
     // What says nothing about the tickets, an outage of the pool for one, is tried again when they are shown again.
-    if (!error.isRetryable) remember(judged, { signer, value: { digest, atMs } })
+    if (!error.isRetryable) remember(judged, { signer, value: { digest, atMs: monotonic.nowMs() } })
     logger.warn({ signer, code, reason: error.message, isSelf: signer === self }, 'tickets were refused')
     if (signer !== self) tellSoon(signer, code)
   }

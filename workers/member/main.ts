@@ -6,6 +6,7 @@ import { signDigest } from '../../protocol/wire/signature.ts'
 import { checkpointStreamName } from '../queues.ts'
 import { readMemberSettings, readPassword, readSyncSettings } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
+import { MONOTONIC } from '../runtime/monotonic.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { runWorker } from '../runtime/runWorker.ts'
 import { createShutdown } from '../runtime/shutdown.ts'
@@ -53,7 +54,7 @@ async function sync(): Promise<void> {
   const store = openStore(identity)
   try {
     const synced = await syncStore(
-      { machine, store, peers, logger, clock: { nowMs: () => performance.now() } },
+      { machine, store, peers, logger, clock: MONOTONIC },
       { component, parameters, members, self: signer, trusted },
     )
     if (synced === null) logger.info('no peer has anything newer than this store: nothing was changed')
@@ -118,7 +119,7 @@ async function run(): Promise<void> {
       transport: createRedisTransport({ redis, logger }, { component, stream: checkpointStreamName({ component }) }),
       drop: driver.vitals.drop,
       logger,
-      clock: { nowMs: () => performance.now() },
+      clock: MONOTONIC,
     },
     { signer: createCheckpointSigner({ key, origin }), witnesses: settings.WITNESSES },
   )

@@ -7,6 +7,7 @@ import type { AdmissionRule } from '../../protocol/tickets/admissionRules.ts'
 import { derivePolicyDigest } from '../attestation/policyDigest.ts'
 import type { MemberSettings } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { MONOTONIC } from '../runtime/monotonic.ts'
 import type { Shutdown } from '../runtime/shutdown.ts'
 import { type AdmitPeersDependencies, admitPeers } from './admitPeers.ts'
 import type { Gate, GateWiring } from './gate.ts'
@@ -49,7 +50,8 @@ export async function openGate<State>(
   if (pool !== undefined) shutdown.defer('quote pool', () => pool.close())
   const blocks = await openBlocks(settings, home)
   const sources = openTicketSources(settings, { rules, logger })
-  return admitPeers({ replica, store, clock, logger, verify: pool?.verify, blocks, sources }, { componentId, rules })
+  const times = { clock, monotonic: MONOTONIC }
+  return admitPeers({ replica, store, ...times, logger, verify: pool?.verify, blocks, sources }, { componentId, rules })
 }
 
 async function openBlocks(

@@ -34,7 +34,10 @@ export type Presenter = {
 export function createPresenter(
   deps: {
     sources: TicketSources
+    /** Says how old a commit or block is. */
     clock: { nowMs(): number }
+    /** Says for how long, however the clock is set meanwhile. */
+    monotonic: { nowMs(): number }
     logger: Logger
     /** The newest commit or block that this member knows. */
     newestNonce: () => Promise<Nonce | undefined>
@@ -42,7 +45,7 @@ export function createPresenter(
   },
   options: { componentId: UniqueId; signer: Hex; lifetimeMaxMs?: number | undefined },
 ): Presenter {
-  const { sources, clock, logger, newestNonce, show } = deps
+  const { sources, clock, monotonic, logger, newestNonce, show } = deps
   const { componentId, signer, lifetimeMaxMs = BINDING_LIFETIME_MAX_MS } = options
   let quoted: { ticket: ShownTicket; nonce: Nonce; atMs: number } | undefined
   /** What a peer said, for as long as this member knows nothing as new. */
@@ -54,11 +57,11 @@ export function createPresenter(
   async function findDueNonce(): Promise<Nonce | undefined> {
     const own = await newestNonce()
     const nonce = own === undefined || (told !== undefined && told.timeMs > own.timeMs) ? told : own
-    const nowMs = clock.nowMs()
-    if (nonce === undefined || nowMs - nonce.timeMs >= QUOTE_EVERY_MS) return undefined
+    if (nonce === undefined || clock.nowMs() - nonce.timeMs >= QUOTE_EVERY_MS) return undefined
     if (quoted === undefined) return nonce
-    if (nonce.digest === quoted.nonce.digest || nowMs - quoted.atMs < AGAIN_AFTER_MS) return undefined
-    return nonce === told || nowMs - quoted.atMs >= QUOTE_EVERY_MS ? nonce : undefined
+    const sinceMs = monotonic.nowMs() - quoted.atMs
+    if (nonce.digest === quoted.nonce.digest || sinceMs < AGAIN_AFTER_MS) return undefined
+    return nonce === told || sinceMs >= QUOTE_EVERY_MS ? nonce : undefined
   }
 
   async function quoteWhereDue(): Promise<boolean> {
@@ -68,18 +71,18 @@ export function createPresenter(
     const binding = { componentId, signer, notAfterMs, nonce: nonce.digest }
     const quote = await sources.quote!(deriveBindingReportData(binding))
     const ticket = { class: 'tdx', quote, notAfterMs, nonce: nonce.digest, nonceHeight: nonce.height } as const
-    quoted = { ticket, nonce, atMs: clock.nowMs() }
+    quoted = { ticket, nonce, atMs: monotonic.nowMs() }
     told = undefined
     return true
   }
 
   async function present(): Promise<void> {
     const isNew = await quoteWhereDue()
-    if (!isNew && clock.nowMs() < showAtMs) return
+    if (!isNew && monotonic.nowMs() < showAtMs) return
     const tokens = (await sources.readTokens?.()) ?? []
     const tickets = quoted === undefined ? tokens : [...tokens, quoted.ticket]
     if (tickets.length === 0) return
-    showAtMs = clock.nowMs() + SHOW_EVERY_MS
+    showAtMs = monotonic.nowMs() + SHOW_EVERY_MS
     show(tickets)
   }
 
@@ -87,11 +90,11 @@ export function createPresenter(
 
   return {
     tick() {
-      if (isBusy || clock.nowMs() < pausedUntilMs) return
+      if (isBusy || monotonic.nowMs() < pausedUntilMs) return
       isBusy = true
       present()
         .catch((error: unknown) => {
-          pausedUntilMs = clock.nowMs() + AGAIN_AFTER_MS
+          pausedUntilMs = monotonic.nowMs() + AGAIN_AFTER_MS
           const { code, message } =
             error instanceof CoalitionError ? error : { code: 'UNEXPECTED', message: String(error) }
           logger.error({ code, reason: message, alarm: true }, 'this member cannot show its tickets')
@@ -102,7 +105,7 @@ export function createPresenter(
     },
     refused(nonce) {
       told = nonce
-      showAtMs = Math.min(showAtMs, clock.nowMs() + AGAIN_AFTER_MS)
+      showAtMs = Math.min(showAtMs, monotonic.nowMs() + AGAIN_AFTER_MS)
     },
   }
 }

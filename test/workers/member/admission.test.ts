@@ -12,6 +12,7 @@ import { approve, createAttestedWorld, FIRST, keys, quoteOf, rotateTo, signersOf
 import { component, createEnvelope } from './chronicle-of-tests.ts'
 
 const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
 /** Four members at height 1, whose commit is what quotes are bound to. */
@@ -161,6 +162,24 @@ for (const { name, code, change } of REFUSED)
     assert.equal(world.member(0).driver.gate!.stateAdmission(outsider.signer), undefined)
     world.stop()
   })
+
+test('members whose clocks are set back an hour go on telling a peer, and judge again what it shows', async () => {
+  const world = await startCommittee()
+  const outsider = await world.connectOutsider(5)
+  const ticket = outsider.ticket({ world: { report: { mrTd: new Uint8Array(48).fill(0x12) } } })
+  const show = () => outsider.say({ kind: 'tickets', tickets: [ticket] })
+  await show()
+  await until(() => FIRST.every((index) => world.codeAt(index, 5) === 'MEASUREMENT_NOT_ALLOWED'))
+  await until(() => outsider.answers().includes('MEASUREMENT_NOT_ALLOWED'))
+  world.setClocks(-HOUR_MS)
+  await outsider.askUntil('TICKET_MISSING')
+  world.advance(10_000)
+  await show()
+  // By such a clock the commit that it quoted over is yet to come.
+  await until(() => FIRST.every((index) => world.codeAt(index, 5) === 'QUOTE_BINDING_STALE'))
+  await until(() => outsider.answers().includes('QUOTE_BINDING_STALE'))
+  world.stop()
+})
 
 test('an outsider without a ticket is neither served nor heard, signed or not', async () => {
   const world = await startCommittee()

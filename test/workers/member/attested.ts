@@ -52,12 +52,14 @@ export type StartAttested = {
   blocks?: AdmitPeersDependencies<unknown>['blocks']
 }
 
-/** A network of members that admit each other by quotes, and a clock that a test can move. */
+/** A network of members that admit each other by quotes, and clocks that a test can move. */
 export function createAttestedWorld({ of = component }: { of?: Hex } = {}) {
   const network = createMemoryNetwork()
   const dir = createTestDir()
   const offset = { ms: NOW_MS - Date.now() }
+  const passed = { ms: 0 }
   const clock = { nowMs: () => Date.now() + offset.ms }
+  const monotonic = { nowMs: () => performance.now() + passed.ms }
   const running = new Map<number, TestMember>()
   const alarms: { by: number; signer: Hex }[] = []
   const judge = (secretKey: Uint8Array) => {
@@ -94,7 +96,7 @@ export function createAttestedWorld({ of = component }: { of?: Hex } = {}) {
       gateOf: ({ replica, store }) =>
         admitPeers(
           {
-            ...{ replica, store, clock, sources, logger: loggerOf(index) },
+            ...{ replica, store, clock, monotonic, sources, logger: loggerOf(index) },
             verify: options.verify ?? judge(key.secretKey),
             blocks: options.blocks,
           },
@@ -118,7 +120,13 @@ export function createAttestedWorld({ of = component }: { of?: Hex } = {}) {
     start,
     member,
     newestNonce,
+    /** Lets so much time pass. */
     advance(ms: number): void {
+      offset.ms += ms
+      passed.ms += ms
+    },
+    /** Sets everybody's clock, while no time passes. */
+    setClocks(ms: number): void {
       offset.ms += ms
     },
     startAll: (indexes: readonly number[] = FIRST) => Promise.all(indexes.map((index) => start(index))),

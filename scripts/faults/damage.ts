@@ -15,7 +15,8 @@ import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
 import { openReplica } from '../../workers/member/replica.ts'
-import { openStore, StoreDamagedError, StoreError } from '../../workers/member/store.ts'
+import { openStore } from '../../workers/member/store.ts'
+import { StoreDamagedError, StoreError } from '../../workers/member/storeErrors.ts'
 
 /** What a member's folder holds: the database, and what SQLite has not moved into it yet. */
 export const DATABASE = 'member.sqlite'

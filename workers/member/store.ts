@@ -1,34 +1,41 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { type Hex, isEqualBytes, toHex } from '../../protocol/bytes.ts'
-import { CoalitionError } from '../../protocol/errors.ts'
-import { appendToTiles, type TileAppend } from '../../protocol/log/appendToTiles.ts'
-import { type CompactRange, EMPTY_RANGE } from '../../protocol/log/compactRange.ts'
-import { HASH_SIZE_BYTES, hashLeaf } from '../../protocol/log/treeHash.ts'
-import { rootOf } from '../../protocol/log/treeRoot.ts'
-import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
-import { decodeEnvelope, deriveEnvelopeDigest } from '../../protocol/wire/envelope.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import { type Hex, isEqualBytes } from '../../protocol/bytes.ts'
+import type { TileAppend } from '../../protocol/log/appendToTiles.ts'
+import type { CompactRange } from '../../protocol/log/compactRange.ts'
+import { HASH_SIZE_BYTES } from '../../protocol/log/treeHash.ts'
 import { createBaseWriter } from './storeBase.ts'
+import {
+  assertIdentity,
+  assertSynced,
+  bytesOf,
+  openDatabase,
+  openExclusively,
+  SCHEMA,
+  STORE_VERSION,
+  type StoreIdentity,
+  settleJournal,
+  verifySchema,
+} from './storeDatabase.ts'
 import { chainHash, checksum } from './storeDigest.ts'
+import { refuseDisk, StoreDamagedError, StoreError, toStoreError } from './storeErrors.ts'
 import { isDiskFailure, sync } from './storeFiles.ts'
+import {
+  readChecked,
+  verifyBatches,
+  verifyDatabase,
+  verifyDecisions,
+  verifyEntries,
+  verifyWal,
+  type WalTail,
+} from './storeIntegrity.ts'
 
 const FILE_NAME = 'member.sqlite'
-/** Changes when what is stored changes its form. */
-const STORE_VERSION = 3
-/** Entries that are hashed in one go when the log is verified. */
-const VERIFIED_AT_ONCE = 4096
 /** Snapshots that are kept for peers, each of a height marked for the chain: the newest ones, as anchors may overtake a reader. */
 const SNAPSHOTS_KEPT = 2
 /** A state with more bytes is not kept for peers: a log's readers take no more in one answer. */
 const SNAPSHOT_SIZE_MAX_BYTES = 16 << 20
-
-export type StoreIdentity = {
-  /** Component key. */
-  component: Hex
-  /** The member whose store it is. */
-  signer: Hex
-}
 
 /** One decided height, as the store keeps it; each part in the codec of its own room. */
 export type StoredDecision = {
@@ -52,36 +59,6 @@ export type StoredDecision = {
   /** As `encodeParentRecord` gives it: what the next height builds on, beside the state. */
   parent: Uint8Array
 }
-
-export class StoreError extends CoalitionError {
-  constructor({ reason, fix, cause }: { reason: string; fix: string; cause?: unknown }) {
-    super('STORE', `The member's store cannot be used: ${reason}.`, { fix, cause })
-  }
-}
-
-export class StoreDamagedError extends CoalitionError {
-  constructor({ record, reason }: { record: string; reason: string }) {
-    super('STORE_DAMAGED', `The member's store is damaged at ${record}: ${reason}.`, {
-      fix: 'Do not run this member again: a store that lost anything could make it contradict itself. Rotate to a fresh key.',
-      kind: 'refused',
-    })
-  }
-}
-
-const SCHEMA = `
-  CREATE TABLE meta (version INTEGER NOT NULL, component TEXT NOT NULL, signer TEXT NOT NULL, halted TEXT, base INTEGER NOT NULL, syncing INTEGER NOT NULL, parameters BLOB) STRICT;
-  CREATE TABLE evidence (a BLOB NOT NULL, b BLOB NOT NULL, UNIQUE (a, b)) STRICT;
-  CREATE TABLE wal (id INTEGER PRIMARY KEY, record BLOB NOT NULL, chain BLOB NOT NULL) STRICT;
-  CREATE TABLE wal_base (only INTEGER PRIMARY KEY CHECK (only = 0), id INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
-  CREATE TABLE decisions (height INTEGER PRIMARY KEY, record TEXT NOT NULL, anchor INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
-  CREATE TABLE envelopes (height INTEGER, position INTEGER, digest TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, PRIMARY KEY (height, position)) STRICT, WITHOUT ROWID;
-  CREATE TABLE extensions (height INTEGER, position INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (height, position)) STRICT, WITHOUT ROWID;
-  CREATE TABLE entries (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-  CREATE TABLE tiles (level INTEGER, position INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
-  CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 0), height INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL, parent BLOB NOT NULL, parent_checksum BLOB NOT NULL) STRICT;
-  CREATE TABLE snapshots (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
-  CREATE INDEX anchored ON decisions (height) WHERE anchor = 1;
-`
 
 export type Store = ReturnType<typeof openStore>
 
@@ -166,23 +143,6 @@ export function openStore(options: StoreIdentity & { dir: string; isSyncing?: bo
     throw toStoreError(error)
   }
 }
-
-/** What SQLite or a reader makes of bytes that nobody wrote: damage, whichever form its refusal takes. */
-function toStoreError(error: unknown): CoalitionError {
-  if (error instanceof StoreError || error instanceof StoreDamagedError) return error
-  if (isDiskFailure(error)) return refuseDisk(error)
-  return new StoreDamagedError({ record: 'the database file', reason: (error as Error).message })
-}
-
-/** Nothing that was to be durable is believed to be. */
-const refuseDisk = (cause: Error): StoreError =>
-  new StoreError({
-    reason: `the disk fails: ${cause.message}`,
-    fix: 'See to its space and health, then start the member again: nothing left it that is not on the disk.',
-    cause,
-  })
-
-type WalTail = { id: number; chain: Uint8Array }
 
 function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(tail: WalTail): void }) {
   const insertWal = db.prepare('INSERT INTO wal VALUES (?, ?, ?)')
@@ -378,218 +338,3 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
     },
   }
 }
-
-function openDatabase(path: string): DatabaseSync {
-  const db = new DatabaseSync(path)
-  // FULL makes every commit an fsync: in WAL mode NORMAL would lose acknowledged votes with the power (spec §5.4).
-  db.exec(
-    'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0',
-  )
-  return db
-}
-
-/**
- * Makes durable what was read. A member that was killed leaves behind what it had written and not synced: SQLite reads it like
- * all else, and a vote would be sent again that the next loss of power takes back (spec §5.4). To sync the journal is not
- * enough, because a kernel that failed to once takes its pages for written; so all of it is written again, into the database.
- */
-function settleJournal(db: DatabaseSync, { path, dir }: { path: string; dir: string }): void {
-  const result = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
-  if (result?.busy !== 0) throw new Error('the journal of a store that is held alone is in use')
-  sync(`${path}-wal`)
-  // SQLite makes the journal's name durable, too, and does not say so when it cannot.
-  sync(dir)
-}
-
-const SQLITE_BUSY = 5
-
-function openExclusively(path: string): DatabaseSync {
-  try {
-    const db = openDatabase(path)
-    db.exec('BEGIN EXCLUSIVE; COMMIT')
-    return db
-  } catch (cause) {
-    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY) throw toStoreError(cause)
-    throw new StoreError({
-      reason: `another process holds ${path}`,
-      fix: 'Stop the other one: a member that runs twice contradicts itself.',
-      cause,
-    })
-  }
-}
-
-function assertIdentity(db: DatabaseSync, { component, signer }: StoreIdentity): void {
-  const isStore = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
-  if (!isStore) throw new StoreDamagedError({ record: 'the database file', reason: 'it holds no member’s store' })
-  const meta = db.prepare('SELECT version, component, signer, halted FROM meta').get()
-  if (meta?.version !== STORE_VERSION) {
-    throw new StoreError({
-      reason: `its version is ${meta?.version}`,
-      fix: `Use a release that reads version ${meta?.version}.`,
-    })
-  }
-  if (meta.component !== component || meta.signer !== signer) {
-    throw new StoreError({
-      reason: `it belongs to member ${meta.signer} of component ${meta.component}`,
-      fix: 'Give each member of each component a folder of its own.',
-    })
-  }
-  if (meta.halted !== null) {
-    throw new StoreError({
-      reason: `it was stopped for good: ${meta.halted}`,
-      fix: 'This member returns by rotation, with a fresh key and a new store.',
-    })
-  }
-}
-
-function assertSynced(db: DatabaseSync): void {
-  if (db.prepare('SELECT syncing FROM meta').get()?.syncing === 0) return
-  throw new StoreError({
-    reason: 'its sync did not end, and it holds nothing yet',
-    fix: 'Run `sync` again: it begins anew, and `run` takes the store when it has ended.',
-  })
-}
-
-function readChecked(row: Record<string, unknown> | undefined, record: string): Uint8Array | undefined {
-  if (row === undefined) return undefined
-  const bytes = bytesOf(row.bytes)
-  if (isEqualBytes(checksum(bytes), bytesOf(row.checksum))) return bytes
-  throw new StoreDamagedError({ record, reason: 'its checksum is wrong' })
-}
-
-function verifyDatabase(db: DatabaseSync): void {
-  // Not the quick one: that does not compare indexes with their tables.
-  const rows = db.prepare('PRAGMA integrity_check').all()
-  const first = rows[0]?.integrity_check
-  if (first !== 'ok') throw new StoreDamagedError({ record: 'the database file', reason: String(first) })
-}
-
-/** Of the tables and indexes, not of their pages: a bit of it may change what a column means. */
-function readSchema(db: DatabaseSync): string {
-  return JSON.stringify(db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name').all())
-}
-
-function verifySchema(db: DatabaseSync): void {
-  const fresh = new DatabaseSync(':memory:')
-  fresh.exec(SCHEMA)
-  const expected = readSchema(fresh)
-  fresh.close()
-  if (readSchema(db) !== expected) {
-    throw new StoreDamagedError({ record: 'the database file', reason: 'its tables are not those of a store' })
-  }
-}
-
-function verifyWal(db: DatabaseSync): WalTail {
-  const base = db.prepare('SELECT id, chain FROM wal_base').get()
-  if (base === undefined) throw new StoreDamagedError({ record: 'the write-ahead log', reason: 'it has no beginning' })
-  let tail: WalTail = { id: Number(base.id), chain: bytesOf(base.chain) }
-  for (const row of db.prepare('SELECT id, record, chain FROM wal ORDER BY id').iterate()) {
-    const chain = chainHash(tail.chain, bytesOf(row.record))
-    const id = tail.id + 1
-    if (row.id !== id || !isEqualBytes(chain, bytesOf(row.chain))) {
-      throw new StoreDamagedError({ record: `write-ahead record ${id}`, reason: 'its chain hash is wrong' })
-    }
-    tail = { id, chain }
-  }
-  return tail
-}
-
-function verifyDecisions(db: DatabaseSync): void {
-  const base = Number(db.prepare('SELECT base FROM meta').get()?.base)
-  let height = Math.max(base - 1, 0)
-  let chain: Uint8Array = new Uint8Array(32)
-  for (const row of db.prepare('SELECT height, record, chain FROM decisions ORDER BY height').iterate()) {
-    height += 1
-    chain = chainHash(chain, Buffer.from(row.record as string))
-    if (row.height !== height || !isEqualBytes(chain, bytesOf(row.chain))) {
-      throw new StoreDamagedError({ record: `height ${height}`, reason: 'its chain hash is wrong' })
-    }
-  }
-  const state = db.prepare('SELECT height FROM state').get()
-  if (Number(state?.height ?? 0) !== height || height < base) {
-    throw new StoreDamagedError({
-      record: 'the state',
-      reason: `it is of height ${state?.height}, the log of ${height}`,
-    })
-  }
-}
-
-function verifyEntries(db: DatabaseSync, log: CompactRange): void {
-  const tiles = new Map<string, Uint8Array>()
-  for (const row of db.prepare('SELECT level, position, hashes FROM tiles').iterate()) {
-    tiles.set(`${row.level}/${row.position}`, bytesOf(row.hashes))
-  }
-  const seen = new Map<string, number>()
-  let range: CompactRange = EMPTY_RANGE
-  let leafHashes: Uint8Array[] = []
-  const append = (): void => {
-    const { range: next, appends } = appendToTiles(range, leafHashes)
-    for (const { level, index, offset, hashes } of appends) {
-      const name = `${level}/${index}`
-      const stored = tiles.get(name)?.subarray(HASH_SIZE_BYTES * offset, HASH_SIZE_BYTES * offset + hashes.length)
-      if (stored === undefined || !isEqualBytes(stored, hashes)) {
-        throw new StoreDamagedError({ record: `tile ${name}`, reason: 'it is not of the entries that are stored' })
-      }
-      seen.set(name, HASH_SIZE_BYTES * offset + hashes.length)
-    }
-    range = next
-    leafHashes = []
-  }
-  let position = 0
-  for (const row of db.prepare('SELECT position, bytes FROM entries ORDER BY position').iterate()) {
-    if (row.position !== position) throw new StoreDamagedError({ record: `entry ${position}`, reason: 'it is missing' })
-    position += 1
-    leafHashes.push(hashLeaf(bytesOf(row.bytes)))
-    if (leafHashes.length === VERIFIED_AT_ONCE) append()
-  }
-  append()
-  const isSame = range.size === log.size && range.hashes.every((hash, index) => isEqualBytes(hash, log.hashes[index]!))
-  if (!isSame) throw new StoreDamagedError({ record: 'the entries', reason: 'they are not those of the last commit' })
-  for (const [name, { length }] of tiles) {
-    if (seen.get(name) !== length)
-      throw new StoreDamagedError({ record: `tile ${name}`, reason: `it has ${length} bytes` })
-  }
-}
-
-function verifyBatches(db: DatabaseSync): void {
-  const selectBatch = db.prepare('SELECT position, digest, bytes FROM envelopes WHERE height = ? ORDER BY position')
-  const selectExtensions = db.prepare('SELECT position, bytes FROM extensions WHERE height = ? ORDER BY position')
-  let count = 0
-  let extensionCount = 0
-  const selectRecords = db.prepare(
-    'SELECT height, record, anchor FROM decisions WHERE height > (SELECT base FROM meta) ORDER BY height',
-  )
-  for (const row of selectRecords.iterate()) {
-    const { commit, body } = decodeCommitRecord(row.record as string)
-    if ((row.anchor === 1) !== commit.anchor) {
-      throw new StoreDamagedError({ record: `height ${row.height}`, reason: 'its mark for the chain is another' })
-    }
-    const batch = selectBatch.all(row.height as number)
-    count += batch.length
-    const record = `the envelopes of height ${row.height}`
-    if (toHex(rootOf(batch.map((each) => hashLeaf(bytesOf(each.bytes))))) !== body.batchRoot) {
-      throw new StoreDamagedError({ record, reason: 'their root is another' })
-    }
-    // A name that is wrong would have a decided envelope said to be undecided.
-    const isNamed = batch.every(
-      ({ position, digest, bytes }, index) =>
-        position === index && digest === deriveEnvelopeDigest(decodeEnvelope(bytesOf(bytes))),
-    )
-    if (!isNamed) throw new StoreDamagedError({ record, reason: 'one is not where, or what, its name says' })
-    const extensions = selectExtensions.all(row.height as number)
-    extensionCount += extensions.length
-    const isInPlace = extensions.every(({ position }, index) => position === index)
-    if (!isInPlace || toHex(rootOf(extensions.map((each) => hashLeaf(bytesOf(each.bytes))))) !== body.extensionsRoot) {
-      const reason = 'they are not those that the commit names'
-      throw new StoreDamagedError({ record: `the vote extensions of height ${row.height}`, reason })
-    }
-  }
-  if (db.prepare('SELECT count(*) AS count FROM envelopes').get()?.count !== count) {
-    throw new StoreDamagedError({ record: 'the envelopes', reason: 'some are of no height' })
-  }
-  if (db.prepare('SELECT count(*) AS count FROM extensions').get()?.count !== extensionCount) {
-    throw new StoreDamagedError({ record: 'the vote extensions', reason: 'some are of no height' })
-  }
-}
-
-const bytesOf = (value: unknown): Uint8Array => value as Uint8Array

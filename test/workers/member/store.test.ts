@@ -12,13 +12,8 @@ import { hashLeaf } from '../../../protocol/log/treeHash.ts'
 import { encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
 import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
 import { openReplica } from '../../../workers/member/replica.ts'
-import {
-  initStore,
-  openStore,
-  StoreDamagedError,
-  type StoredDecision,
-  StoreError,
-} from '../../../workers/member/store.ts'
+import { initStore, openStore, type StoredDecision } from '../../../workers/member/store.ts'
+import { StoreDamagedError, StoreError } from '../../../workers/member/storeErrors.ts'
 import {
   createEnvelope,
   createTestDir,

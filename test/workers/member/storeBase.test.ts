@@ -8,14 +8,8 @@ import { EMPTY_RANGE } from '../../../protocol/log/compactRange.ts'
 import { hashLeaf } from '../../../protocol/log/treeHash.ts'
 import { encodeChronicleParameters } from '../../../protocol/wire/chronicleParameters.ts'
 import { openReplica } from '../../../workers/member/replica.ts'
-import {
-  initStore,
-  openStore,
-  type Store,
-  StoreDamagedError,
-  type StoredDecision,
-  StoreError,
-} from '../../../workers/member/store.ts'
+import { initStore, openStore, type Store, type StoredDecision } from '../../../workers/member/store.ts'
+import { StoreDamagedError, StoreError } from '../../../workers/member/storeErrors.ts'
 import { component, createTestDir, parameters, signers } from './chronicle-of-tests.ts'
 
 const signer = signers[0]!

@@ -1,10 +1,7 @@
 import type { MemberStatus } from '../../client/memberStatus.ts'
-import { authenticate } from '../../committee/authenticate.ts'
 import { encodeMessage } from '../../committee/codec.ts'
 import type { Committee } from '../../committee/committee.ts'
-import { deriveListRoot } from '../../committee/digest.ts'
 import { hasExtensions } from '../../committee/execution.ts'
-import { isSignedExtensionQuorum } from '../../committee/extension.ts'
 import { decodeRecord, encodeRecord } from '../../committee/record.ts'
 import { recover } from '../../committee/recover.ts'
 import { signMessage } from '../../committee/sign.ts'
@@ -15,35 +12,28 @@ import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import type { Acknowledgement } from '../../protocol/wire/acknowledgement.ts'
-import { verifyCertificate } from '../../protocol/wire/certificate.ts'
-import { decodeCommitRecord } from '../../protocol/wire/commitRecord.ts'
-import { SequenceRefusedError, type VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
-import { ComponentRetiredError } from '../../protocol/wire/next.ts'
+import type { VerifiedEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { MONOTONIC } from '../runtime/monotonic.ts'
 import { createCatchUp } from './catchUp.ts'
 import { createClockWatch } from './clockWatch.ts'
-import { KeyElsewhereError, UndecidedError } from './driverErrors.ts'
-import { type DecidedHeight, decodeFrame, encodeFrame, type Frame } from './frame.ts'
-import type { Gate, GateWiring, PeerFrame } from './gate.ts'
+import { KeyElsewhereError } from './driverErrors.ts'
+import { encodeFrame, type Frame } from './frame.ts'
+import type { Gate, GateWiring } from './gate.ts'
 import { createHandshaker } from './handshaker.ts'
 import { createOutbox } from './outbox.ts'
 import { createPool, type PoolSize } from './pool.ts'
+import { createReception } from './reception.ts'
 import type { Replica } from './replica.ts'
 import type { Store } from './store.ts'
+import { createSubmissions } from './submissions.ts'
 import type { Transport } from './transport.ts'
-import { createVitals, dropReasonOf, type Vitals } from './vitals.ts'
+import { createVitals, type Vitals } from './vitals.ts'
 
 /** How often it is looked whether a height makes progress. */
 const RETRANSMIT_MS = 500
 /** Looks between two repeats at the most, where a height still makes none. */
 const REPEAT_TICKS_MAX = 8
-/** How long a caller waits for a decision before it is told to ask again. */
-const WAIT_MAX_MS = 10_000
-/** How long a caller waits for an envelope that must come before its own. */
-const GAP_MAX_MS = 1_000
-/** Callers that wait so at once. */
-const GAPPED_MAX = 64
 /** Bytes of envelopes that are passed on again where a height makes no progress. */
 const RELAYED_AGAIN_MAX_BYTES = 1 << 20
 /** How often the clock is looked at where the machine's next commit is due by it: it may have been set meanwhile. */
@@ -98,7 +88,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     heardOf: (height) => catchUp.heardOf(height),
   })
   const clockWatch = createClockWatch({ clock, logger }, seat)
-  const waiters = new Set<Waiter>()
+  const submissions = createSubmissions({ replica, pool, add, relay: (bytes) => send({ kind: 'envelope', bytes }) })
   const timers = new Set<NodeJS.Timeout>()
   const inputs: Input[] = []
   const outbox = createOutbox({ store, send, onFail: fail })
@@ -116,10 +106,9 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     height: () => replica.state().height,
     extensionsFor: replica.readExtensionsFor,
     send: gate?.say ?? send,
-    accept: receiveDecided,
+    accept: (decided, extensions) => reception.receiveDecided(decided, extensions),
     drop: vitals.drop,
   })
-  let gappedCount = 0
   const handshaker = createHandshaker({
     core: () => core,
     sign,
@@ -140,6 +129,10 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
         onFatal(error)
       }
     },
+  })
+  const reception = createReception({
+    ...{ replica, pool, gate, catchUp, handshaker, clockWatch, vitals, logger, clock },
+    ...{ core: () => core, isRetired, feed, add, fail },
   })
 
   /** The committee of the current epoch, as the component's own state has it. */
@@ -270,27 +263,10 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     clearTimers()
     if (handshaker.isAsking()) handshaker.decided({ commit, certificate })
     pool.prune(replica.state())
-    answerWaiters()
+    submissions.answer()
     if (isRetired()) logger.info({ height: commit.height }, 'the component is retired: this member signs nothing more')
     else if (core.status === 'ended') enterEpoch()
     announceWork()
-  }
-
-  /** Ends the wait for everything that the last decision decided, or decided otherwise. */
-  function answerWaiters(): void {
-    const { sequences, governance } = replica.state()
-    for (const waiter of waiters) {
-      const { submitter, sequence } = waiter.envelope.envelope
-      const last = sequences.get(submitter) ?? 0n
-      if (sequence > last) {
-        if (governance.retirement !== null) waiter.reject(new ComponentRetiredError(governance.retirement))
-        continue
-      }
-      waiters.delete(waiter)
-      const acknowledgement = replica.acknowledge(waiter.envelope.digest)
-      if (acknowledgement === undefined) waiter.reject(new SequenceRefusedError({ submitter, sequence, last }))
-      else waiter.resolve(acknowledgement)
-    }
   }
 
   const hasWork = (): boolean => {
@@ -316,69 +292,6 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     dueTimer = setTimeout(announceWork, Math.min(delayMs, LOOK_MS))
   }
 
-  function receive(bytes: Uint8Array): void {
-    if (isStopped) return
-    const frame = decodeFrame(bytes)
-    if (typeof frame === 'string') return vitals.drop(frame)
-    switch (frame.kind) {
-      case 'consensus':
-        return receiveMessage(frame.bytes)
-      case 'handshake':
-        return isRetired() ? undefined : handshaker.receive(frame.bytes)
-      case 'envelope':
-        return receiveEnvelope(frame.bytes)
-      case 'behind':
-      case 'decided':
-        // Where peers are admitted, who says it must be known.
-        return gate === undefined ? receivePeer(frame) : vitals.drop('unadmitted')
-      case 'signed': {
-        if (gate === undefined) return vitals.drop('unadmitted')
-        const said = gate.receive(frame)
-        return said === undefined ? undefined : receivePeer(said)
-      }
-      case 'tickets':
-      case 'unadmitted':
-        return vitals.drop('unadmitted')
-    }
-  }
-
-  const receivePeer = (frame: PeerFrame): void =>
-    frame.kind === 'behind' ? catchUp.serve(frame) : catchUp.receive(frame)
-
-  function receiveMessage(bytes: Uint8Array): void {
-    const authenticated = authenticate(bytes, { state: core })
-    if ('message' in authenticated) {
-      const { message } = authenticated
-      vitals.heard(message.signer)
-      if (message.kind === 'proposal') clockWatch.proposed(message)
-      feed({ kind: 'messageReceived', message, nowMs: clock.nowMs() })
-      catchUp.heardOf(message.height - 1n)
-      return
-    }
-    const { refused, header } = authenticated
-    // A member hears its own words, too: dropping those says nothing.
-    if (header?.signer !== seat.self || refused !== 'duplicate') vitals.drop(refused)
-    const isAhead = refused === 'heightAhead' || (refused === 'epoch' && header!.epoch > core.committee.epoch)
-    if (isAhead && header !== undefined) catchUp.heardOf(header.height - 1n)
-    else if (refused !== 'duplicate') logger.debug({ refused, signer: header?.signer }, 'dropped a message')
-  }
-
-  function receiveEnvelope(bytes: Uint8Array): void {
-    try {
-      add(replica.verify(bytes, (claimed) => pool.screen(claimed, replica.state())))
-    } catch (error) {
-      countDrop(error, 'dropped an envelope')
-    }
-  }
-
-  /** Counts what a refusal dropped; what is none is thrown on. */
-  function countDrop(error: unknown, what: string): void {
-    if (!(error instanceof CoalitionError)) throw error
-    const dropped = dropReasonOf(error)
-    if (dropped !== undefined) vitals.drop(dropped)
-    logger.debug({ code: error.code, reason: error.message, dropped }, what)
-  }
-
   function add(envelope: VerifiedEnvelope): 'added' | 'known' {
     gate?.assertMayBring(envelope.envelope)
     const outcome = pool.add(envelope, replica.state())
@@ -386,42 +299,6 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     replica.remember(envelope)
     announceWork()
     return outcome
-  }
-
-  /**
-   * A commit that others decided: its certificate is checked and its batch executed before anything is believed. Where
-   * votes carry extensions a quorum's for it come along, checked, or it is not taken: were the members that have them lost,
-   * nobody who decided without could propose the next height, and the component would stand still.
-   */
-  function receiveDecided(
-    { record, envelopes, extensions }: DecidedHeight,
-    ownExtensions: readonly Uint8Array[],
-  ): void {
-    try {
-      const { commit, certificate, body } = decodeCommitRecord(record)
-      const { component, epoch, signers } = core.committee
-      if (commit.component !== component) return vitals.drop('component')
-      if (commit.epoch !== epoch) return vitals.drop('epoch')
-      if (commit.height !== core.height) return vitals.drop('heightAhead')
-      // The batch is not covered by a signature of its sender: only the one that the commit names is executed.
-      const isOfCommit =
-        deriveListRoot(envelopes) === body.batchRoot && deriveListRoot(extensions) === body.extensionsRoot
-      if (!isOfCommit) return vitals.drop('batch')
-      const certified = verifyCertificate({ commit, certificate, signers })
-      const proposal = { parent: body.parent, timestampMs: commit.timestampMs, batch: envelopes, extensions }
-      const { height } = commit
-      const isExtended = core.committee.hasExtensions
-        ? isSignedExtensionQuorum(ownExtensions, { component, height, commitDigest: certified.digest, signers })
-        : ownExtensions.length === 0
-      if (!isExtended) return vitals.drop('extension')
-      if (replica.executeBlock(proposal).state.parent !== certified.digest) {
-        throw new Error(`height ${commit.height} was certified and executing it here gives another commit`)
-      }
-      feed({ kind: 'decidedReceived', certified, body, proposal, extensions: ownExtensions, nowMs: clock.nowMs() })
-    } catch (error) {
-      if (error instanceof CoalitionError) return countDrop(error, 'dropped a decision')
-      fail(error)
-    }
   }
 
   /** A relay may have been lost, and then only this member has work: bounded, and only while nothing moves. */
@@ -477,7 +354,9 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
 
   return {
     async start() {
-      await transport.listen(receive)
+      await transport.listen((bytes) => {
+        if (!isStopped) reception.receive(bytes)
+      })
       gate?.start()
       if (isRetired()) return
       handshaker.requestDue()
@@ -486,51 +365,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
       announceWork()
     },
 
-    async submit(bytes) {
-      const envelope = replica.verify(bytes)
-      const { submitter, sequence } = envelope.envelope
-      const decided = replica.acknowledge(envelope.digest)
-      if (decided !== undefined) return decided
-      const { retirement } = replica.state().governance
-      if (retirement !== null) throw new ComponentRetiredError(retirement)
-      if (add(envelope) === 'added') send({ kind: 'envelope', bytes })
-      // A committee of one decides before `add` returns.
-      const atOnce = replica.acknowledge(envelope.digest)
-      if (atOnce !== undefined) return atOnce
-      // Envelopes that were sent together may arrive in any order, but a gap may also stay open for ever: it keeps its
-      // caller waiting for a moment only, and few callers at once.
-      const isReachable = (): boolean => pool.isReachable(envelope, replica.state())
-      const isGapped = !isReachable()
-      const refuseGap = (): UndecidedError =>
-        new UndecidedError({ reason: `sequence ${sequence} of ${submitter} waits for one before it that has not come` })
-      if (isGapped && gappedCount >= GAPPED_MAX) throw refuseGap()
-      return await new Promise<Acknowledgement>((resolve, reject) => {
-        const waiter: Waiter = {
-          envelope,
-          resolve: (acknowledgement) => end(() => resolve(acknowledgement)),
-          reject: (error) => end(() => reject(error)),
-        }
-        const end = (answer: () => void): void => {
-          clearTimeout(timer)
-          if (isGapped) gappedCount -= 1
-          waiters.delete(waiter)
-          answer()
-        }
-        const waitOn = (): NodeJS.Timeout =>
-          setTimeout(
-            () => waiter.reject(new UndecidedError({ reason: 'no quorum has decided it yet' })),
-            WAIT_MAX_MS,
-          ).unref()
-        const lookAgain = (): void => {
-          if (isReachable()) timer = waitOn()
-          else waiter.reject(refuseGap())
-        }
-        let timer = isGapped ? setTimeout(lookAgain, GAP_MAX_MS).unref() : waitOn()
-        if (isGapped) gappedCount += 1
-        waiters.add(waiter)
-      })
-    },
-
+    submit: submissions.submit,
     vitals,
     gate,
     status: () => ({
@@ -541,12 +376,6 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     }),
     stop,
   }
-}
-
-type Waiter = {
-  envelope: VerifiedEnvelope
-  resolve(acknowledgement: Acknowledgement): void
-  reject(error: CoalitionError): void
 }
 
 /** After 1, 2, 4, 8, 16, 24 … looks: what is slow because there is much to carry must not be given more at every look. */

@@ -165,7 +165,7 @@ test('createLogReader: refuses an unreachable log, a redirect, and an answer lar
   const { createServer } = await import('node:http')
   const server = createServer((request, response) => {
     if (request.url === '/checkpoint') response.writeHead(302, { location: '/elsewhere' }).end()
-    else response.end(Buffer.alloc(request.url === '/commit/1' ? 65_537 : 17 << 20))
+    else response.end(Buffer.alloc(request.url === '/commit/1' ? (1 << 17) + 1 : 17 << 20))
   })
   await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
   const log = createLogReader({ url: `http://127.0.0.1:${(server.address() as { port: number }).port}` })

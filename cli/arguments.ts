@@ -41,15 +41,14 @@ export function toSeconds(text: string): number {
   return seconds
 }
 
-const RFC3339_PATTERN = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
+const RFC3339_PATTERN = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
 
 /** Milliseconds since the Unix epoch; negative for a time before it. */
 export function toTimeMs(text: string): number {
-  const ms = /^\d{1,12}$/.test(text)
-    ? Number(text) * 1_000
-    : RFC3339_PATTERN.test(text)
-      ? Date.parse(text.replace(' ', 'T'))
-      : Number.NaN
+  const date = RFC3339_PATTERN.exec(text)?.[1]
+  // The runtime reads the 30th of February as the 2nd of March.
+  const isDay = date !== undefined && new Date(Date.parse(date)).toJSON()?.startsWith(date)
+  const ms = /^\d{1,12}$/.test(text) ? Number(text) * 1_000 : isDay ? Date.parse(text.replace(' ', 'T')) : Number.NaN
   if (Number.isNaN(ms))
     throw new InvalidArgumentError('Give an RFC 3339 time, as 2026-03-01T00:00:00Z, or seconds since 1970.')
   return ms

@@ -103,7 +103,7 @@ for (const [what, args, code] of [
   })
 }
 
-for (const at of ['yesterday', '2026-13-01T00:00:00Z', '2026-03-01', '-5', '1e9', '']) {
+for (const at of ['yesterday', '2026-13-01T00:00:00Z', '2026-02-30T00:00:00Z', '2026-03-01', '-5', '1e9', '']) {
   test(`coalition quote verify: exits 2 on the time "${at}"`, async () => {
     assert.equal((await run(verifyArgs('v4-b0c06f-uptodate', at))).exitCode, 2)
   })

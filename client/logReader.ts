@@ -32,8 +32,11 @@ export class LogUnreachableError extends CoalitionError {
 }
 
 export class InvalidLogUrlError extends CoalitionError {
-  constructor() {
-    super('INVALID_LOG_URL', 'The log’s URL is not an http or https URL.', {
+  constructor({ hasCredentials = false }: { hasCredentials?: boolean } = {}) {
+    const what = hasCredentials
+      ? 'carries a name or a password, which a log asks nobody for'
+      : 'is not an http or https URL'
+    super('INVALID_LOG_URL', `The log’s URL ${what}.`, {
       fix: 'Give it as the member prints it when it starts: http://HOST:PORT.',
     })
   }
@@ -167,8 +170,10 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
   }
 }
 
-function assertLogUrl(url: string): string {
+/** @throws {InvalidLogUrlError} */
+export function assertLogUrl(url: string): string {
   const parsed = URL.parse(url)
   if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) throw new InvalidLogUrlError()
+  if (parsed.username !== '' || parsed.password !== '') throw new InvalidLogUrlError({ hasCredentials: true })
   return url.replace(/\/+$/, '')
 }

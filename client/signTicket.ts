@@ -10,7 +10,7 @@ import { quorumOf } from '../protocol/wire/committee.ts'
 import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import type { Ticket } from '../protocol/wire/ticket.ts'
 import { currentCommittee, type Epochs } from './epochs.ts'
-import { InvalidLogUrlError } from './logReader.ts'
+import { assertLogUrl } from './logReader.ts'
 
 /** A header and a signature have 200 bytes, a refusal has a few sentences. */
 const ANSWER_SIZE_MAX_BYTES = 8_192
@@ -166,8 +166,4 @@ function assertAccepted(
   validator.validate({ class: 'issued-by', jws }, { signer: subject }, Number(notBefore) * 1_000)
 }
 
-function toTicketUrl(url: string): string {
-  const parsed = URL.parse(url)
-  if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) throw new InvalidLogUrlError()
-  return `${url.replace(/\/+$/, '')}/ticket`
-}
+const toTicketUrl = (url: string): string => `${assertLogUrl(url)}/ticket`

@@ -162,6 +162,10 @@ test('startServer: refuses a port that is taken', async () => {
 test('createLogReader: refuses an unreachable log, a redirect, and an answer larger than anything a log serves', async () => {
   await assert.rejects(createLogReader({ url: 'http://127.0.0.1:1' }).readCheckpoint(), LogUnreachableError)
   assert.throws(() => createLogReader({ url: 'file:///etc/passwd' }), InvalidLogUrlError)
+  assert.throws(
+    () => createLogReader({ url: 'http://name:secret@127.0.0.1:1' }),
+    (error) => error instanceof InvalidLogUrlError && !error.message.includes('secret'),
+  )
   const { createServer } = await import('node:http')
   const server = createServer((request, response) => {
     if (request.url === '/checkpoint') response.writeHead(302, { location: '/elsewhere' }).end()

@@ -24,6 +24,8 @@ const LOOK_AGAIN_MS = 1_000
 /** A member that cannot decide yet lets go of the job, and BullMQ hands it back. */
 const TRY_AGAIN = { attempts: 100, backoff: { type: 'fixed', delay: 500 } } as const
 const CLOSE_MAX_MS = 1_000
+/** How long Redis may take to say that it is ready. */
+const CONNECT_MAX_MS = 5_000
 const ENDED: ReadonlySet<string> = new Set(['completed', 'failed'])
 /** After so long without an acknowledgement, or after twice what the last one took, every member is asked. */
 const HEDGE_MIN_MS = 250
@@ -115,11 +117,15 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
   })
   let failure: unknown
   connection.on('error', (error) => (failure = error))
+  // One that accepts the connection and says nothing would be waited for without end.
+  const giveUp = setTimeout(() => connection.disconnect(), CONNECT_MAX_MS)
   try {
     await connection.connect()
   } catch (cause) {
     connection.disconnect()
     throw new RedisUnreachableError({ url: redisUrl, cause: failure ?? cause })
+  } finally {
+    clearTimeout(giveUp)
   }
   const lanes = new Map<Hex, Lane>()
   let isClosed = false

@@ -11,6 +11,9 @@ export class RedisEvictsError extends CoalitionError {
   }
 }
 
+/** How long Redis may take to say that it is ready. */
+const CONNECT_MAX_MS = 5_000
+
 /**
  * Connects once, so that a start without Redis fails at once; afterwards the connection waits for Redis to return.
  *
@@ -26,6 +29,8 @@ export async function connectRedis({ url, logger }: { url: string; logger: Logge
   redis.on('ready', () => {
     if (isUp) logger.info('redis is back')
   })
+  // One that accepts the connection and says nothing would be waited for without end.
+  const giveUp = setTimeout(() => redis.disconnect(), CONNECT_MAX_MS)
   try {
     await Promise.race([
       redis.connect(),
@@ -35,6 +40,8 @@ export async function connectRedis({ url, logger }: { url: string; logger: Logge
   } catch (cause) {
     redis.disconnect()
     throw new RedisUnreachableError({ url, cause })
+  } finally {
+    clearTimeout(giveUp)
   }
   isUp = true
   const info = await redis.info('memory')

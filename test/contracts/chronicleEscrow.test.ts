@@ -7,6 +7,7 @@ import {
   keccak256,
   numberToHex,
   parseAbiParameters,
+  parseEventLogs,
   toBytes,
 } from 'viem'
 import { COMPONENT_REGISTRY_ADDRESS } from '../../chain/addresses.ts'
@@ -85,6 +86,16 @@ test('ChronicleEscrow: pays on proof of the agreed entry, once', async () => {
   assert.equal(await balanceOf(BENEFICIARY), beforeWei + AMOUNT_WEI)
   assert.equal(await balanceOf(escrow), 0n)
   assert.equal(await release(escrow), 'ChronicleEscrowReleased')
+})
+
+test('ChronicleEscrow: says which leaf released how much', async () => {
+  const escrow = await deploy()
+  const args = [head, LEAF_INDEX, 2n, 3, STATEMENT, proof] as const
+  const data = encodeFunctionData({ abi, functionName: 'release', args })
+  const { logs } = await world.stranger.send({ to: escrow, data })
+  const [event, ...others] = parseEventLogs({ abi, logs })
+  assert.deepEqual(event?.args, { leafIndex: LEAF_INDEX, amountWei: AMOUNT_WEI })
+  assert.deepEqual([event?.eventName, event?.address, others], ['Released', escrow, []])
 })
 
 test('ChronicleEscrow: refuses another statement, even one that stands in the log', async () => {

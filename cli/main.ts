@@ -11,6 +11,7 @@ import { quoteCommand } from './commands/quote.ts'
 import { statusCommand } from './commands/status.ts'
 import { ticketCommand } from './commands/ticket.ts'
 import { verifyCommand } from './commands/verify.ts'
+import { addHelp } from './help.ts'
 import { printError } from './output.ts'
 import { UnwritableOutputError } from './unwritableOutput.ts'
 import { UsageError } from './usage.ts'
@@ -18,8 +19,7 @@ import { UsageError } from './usage.ts'
 /** As asked for, even where the other words of the call are unusable. */
 const json = process.argv.includes('--json')
 
-/** Exit status: 0 done, 1 refused or not verified, 2 unusable input. */
-const program = new Command('coalition')
+const program = addHelp(new Command('coalition'))
   .description('Derive, append, anchor and verify: the command line of Coalition.')
   .version(packageJson.version)
   .showHelpAfterError('(add --help for what this command takes)')

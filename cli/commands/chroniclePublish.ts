@@ -29,7 +29,6 @@ export const publishCommand = (): Command =>
       `
 The members derive the config's ids themselves, compare it with the one that was published last, and append which config it
 supersedes and which citizens it adds and removes.
-Exit status: 0 published, 1 refused, 2 unusable input.
 Example:
   coalition chronicle publish coalition.json --key submitter.json --password-file password.txt \\
     --log http://127.0.0.1:4100`,

@@ -49,7 +49,6 @@ export const recordCommand = (): Command =>
       `
 The component's log is followed from its genesis committee to the end of the epoch; the Chronicle's members check the same once
 more, and take it only where a config that was published there names the component and the epochs before are recorded.
-Exit status: 0 recorded, 1 refused, 2 unusable input.
 Example:
   coalition chronicle record --config coalition.json --component atlas --from http://127.0.0.1:4200 --epoch 0 \\
     --key submitter.json --password-file password.txt --log http://127.0.0.1:4100`,

@@ -46,7 +46,7 @@ export const searchCommand = (): Command =>
       `
 Each hit is proven from the log: certificate, height, time, inclusion, kind and citizen. That nothing was left out is not: ask
 several members where that matters, or read the log.
-Exit status: 0 searched, 1 a hit does not hold, 2 unusable input.
+It exits 1 where a hit does not hold.
 Example:
   coalition chronicle search --config coalition.json --log http://127.0.0.1:4100 --kind citizenAdded --from 2026-01-01T00:00:00Z`,
     )

@@ -34,7 +34,6 @@ then a member can approve something else instead. Run it again at any time: what
 Start the members that come before the others approve: what the next committee's quorum does not run for, nobody decides.
 Where the config has rules of admission, --log must be the approving member's own: it is asked whether it has admitted
 whoever is new, and its signed word is needed, for --print too.
-Exit status: 0 approved or decided, 1 refused, 2 unusable input.
 Example:
   coalition committee rotate --config coalition.json --members next.json --key member.json \\
     --password-file password.txt --log http://127.0.0.1:4100`,
@@ -55,7 +54,6 @@ const retireCommand = (): Command =>
       `
 Every member's operator runs this with the same successor and reason. The quorum-th approval is the component's last word: its
 members sign nothing more, nothing of it anchors after it, and whoever binds to it is told the successor. It cannot be undone.
-Exit status: 0 approved or decided, 1 refused, 2 unusable input.
 Example:
   coalition committee retire --config coalition.json --successor none --reason 'replaced' --key member.json \\
     --password-file password.txt --log http://127.0.0.1:4100`,

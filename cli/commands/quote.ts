@@ -45,7 +45,7 @@ type VerifyOptions = {
 
 const verifyCommand = (): Command =>
   new Command('verify')
-    .description('verify a TDX quote: exit 0 accepted, 1 refused, 2 unusable input')
+    .description('verify a TDX quote')
     .argument('<quote>', 'path of the raw quote, or - for standard input')
     .addOption(new Option('--collateral <file>', 'collateral as a JSON file').conflicts('pccs'))
     .option('--pccs <url>', 'fetch the collateral from this PCCS, or from Intel’s PCS')

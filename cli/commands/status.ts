@@ -28,7 +28,7 @@ export const statusCommand = (): Command =>
 Heights, checkpoints and the anchor are verified here; the rest (drops, peers, what waits) is each member's word.
 The committee is the newest that the members' logs lead to from the one that the config names, each rotation certified by
 the committee before it. A member of it that no --member answers for counts as silent.
-Exit status: 0 a quorum votes and nothing contradicts, 1 no quorum, an alarm or a retired component, 2 unusable input.
+It exits 1 where there is no quorum, an alarm or a retired component.
 Example:
   coalition status coalition.json --member http://127.0.0.1:4100 http://127.0.0.1:4101 --rpc http://127.0.0.1:8545`,
     )

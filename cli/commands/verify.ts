@@ -45,7 +45,6 @@ export const verifyCommand = (): Command =>
       `
 Without --config the log itself says which component it is of: then what is proven is that the entry stands in that
 component's anchored log, and whether it is the component you mean is yours to compare.
-Exit status: 0 verified, 1 not verified, 2 unusable input.
 Example:
   coalition verify 0 --log http://127.0.0.1:4100 --rpc http://127.0.0.1:8545 --config coalition.json`,
     )

@@ -41,7 +41,6 @@ export const proveCommand = (): Command =>
       `
 The file's "arguments" follow the selector of a function that takes (Ticket, TicketProof), as TicketGate.enter does. Use it
 before the issuer's next anchor: the status must be under the newest head. Whoever sees it used sees the whole ticket.
-Exit status: 0 accepted by the verifier, 1 refused, 2 unusable input.
 Example:
   coalition ticket prove --config coalition.json --ticket ticket.json --out proof.json \\
     --member http://127.0.0.1:4100 --rpc http://127.0.0.1:8545`,

@@ -27,7 +27,6 @@ export const signCommand = (): Command =>
       `
 Every signature is checked here, against the committee that the members' logs lead to from the one that the config names.
 The members that are asked learn the ticket; the token tells its reader subject, audience, window and hash.
-Exit status: 0 signed by a quorum, 1 refused, 2 unusable input.
 Example:
   coalition ticket sign --config coalition.json --ticket ticket.json --out ticket.jws \\
     --member http://127.0.0.1:4100 http://127.0.0.1:4101 http://127.0.0.1:4102`,

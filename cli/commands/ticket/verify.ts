@@ -81,7 +81,6 @@ export const verifyCommand = (): Command =>
       `
 A token is judged by its signatures alone, so a revocation does not reach it before its end: --max-age asks the members for
 its status as well, in a state that a quorum certified and that is no older. The on-chain form is what the contract says of it.
-Exit status: 0 verified, 1 not verified, 2 unusable input.
 Example:
   coalition ticket verify --config coalition.json --jws ticket.jws --audience-name https://rollup.example \\
     --subject 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 --member http://127.0.0.1:4100 --max-age 120`,

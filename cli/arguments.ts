@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { getAddress } from 'viem/utils'
 import { COMPONENT_KINDS } from '../client/readComponent.ts'
 import { type Hex, isHex } from '../protocol/bytes.ts'
 
@@ -8,9 +9,15 @@ import { type Hex, isHex } from '../protocol/bytes.ts'
 export const componentOption = (): Option =>
   new Option('--component <name>', 'which of the config’s components').choices(COMPONENT_KINDS).default('chronicle')
 
+/** Lower case, from lower case or from letters whose case is the EIP-55 checksum. */
 export function toAddress(text: string): Hex {
-  if (!isHex(text, 20)) throw new InvalidArgumentError('Give 20 bytes of lower-case hex.')
-  return text
+  const address = text.replace(/[A-F]/g, (digit) => digit.toLowerCase())
+  if (!isHex(address, 20)) throw new InvalidArgumentError('Give an address: 0x and 40 hex digits.')
+  if (text !== address && text !== getAddress(address))
+    throw new InvalidArgumentError(
+      'Its upper and lower case is not its EIP-55 checksum, so a digit may be wrong. Copy it again, or give it in lower case.',
+    )
+  return address
 }
 
 /** A stable id, or a CitizenId20, the first 20 bytes of one. */

@@ -3,6 +3,7 @@ import { type Hex, isHex } from '../protocol/bytes.ts'
 import { deriveContractAudience, deriveNamedAudience } from '../protocol/tickets/audience.ts'
 import { decodeTicketJson, TICKET_JSON_SIZE_MAX_BYTES, TICKET_TIME_MAX } from '../protocol/tickets/ticketJson.ts'
 import { hashTicket, type Ticket } from '../protocol/wire/ticket.ts'
+import { toAddress } from './arguments.ts'
 import { readInput } from './input.ts'
 
 /** What several commands about tickets take, as commander hands it over. */
@@ -75,7 +76,7 @@ function toNamedAudience(text: string): Hex {
 }
 
 function toContractAudience(text: string): Hex {
-  const [, chainId, address] = /^([1-9][0-9]{0,18}):(0x[0-9a-f]{40})$/.exec(text) ?? []
-  if (chainId === undefined) throw new InvalidArgumentError('Give CHAINID:ADDRESS, the address in lower-case hex.')
-  return deriveContractAudience({ chainId: BigInt(chainId), address: address as Hex })
+  const [, chainId, address] = /^([1-9][0-9]{0,18}):(0x[0-9a-fA-F]{40})$/.exec(text) ?? []
+  if (chainId === undefined) throw new InvalidArgumentError('Give CHAINID:ADDRESS.')
+  return deriveContractAudience({ chainId: BigInt(chainId), address: toAddress(address!) })
 }

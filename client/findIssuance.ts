@@ -1,5 +1,5 @@
 import { fromHex, type Hex, isEqualBytes } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { TILE_WIDTH } from '../protocol/log/tile.ts'
 import { hashLeaf } from '../protocol/log/treeHash.ts'
 import { verifyInclusion } from '../protocol/log/verifyInclusion.ts'
@@ -11,7 +11,7 @@ const BUNDLES_MAX = 4_096n
 
 export class IssuanceNotFoundError extends CoalitionError {
   constructor({ ticketHash, size }: { ticketHash: Hex; size: bigint }) {
-    super('ISSUANCE_NOT_FOUND', `The issuance of ${ticketHash} was not found among ${size} entries.`, {
+    super('ISSUANCE_NOT_FOUND', `The issuance of ${ticketHash} was not found among ${countOf(size, 'entry')}.`, {
       fix: 'Check that it is this issuer’s ticket and was issued; for one that is older than a million entries, give its index.',
       kind: 'refused',
       isRetryable: true,

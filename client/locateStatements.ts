@@ -1,5 +1,5 @@
 import { fromHex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { hashLeaf } from '../protocol/log/treeHash.ts'
 import { verifyInclusion } from '../protocol/log/verifyInclusion.ts'
 import { decodeChronicleCommand } from '../protocol/wire/chronicleCommand.ts'
@@ -10,10 +10,14 @@ import { type LogReader, NotInLogError } from './logReader.ts'
 
 export class EntryNotFoundError extends CoalitionError {
   constructor({ size }: { size: bigint }) {
-    super('ENTRY_NOT_FOUND', `The log of ${size} entries that was served does not hold what was acknowledged.`, {
-      fix: 'Read from another member: this one serves a log that is not the certified one.',
-      kind: 'refused',
-    })
+    super(
+      'ENTRY_NOT_FOUND',
+      `The log of ${countOf(size, 'entry')} that was served does not hold what was acknowledged.`,
+      {
+        fix: 'Read from another member: this one serves a log that is not the certified one.',
+        kind: 'refused',
+      },
+    )
   }
 }
 

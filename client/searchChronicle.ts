@@ -1,5 +1,5 @@
 import { fromHex, type Hex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { hashLeaf } from '../protocol/log/treeHash.ts'
 import { verifyInclusion } from '../protocol/log/verifyInclusion.ts'
 import { classifyEntry } from '../protocol/wire/chronicleEntry.ts'
@@ -89,7 +89,7 @@ async function proveEntry(
   { index, span: { commit }, refuse }: { index: bigint; span: CommitSpan; refuse: Refuse },
 ): Promise<Uint8Array> {
   const size = commit.logSize
-  if (index >= size) throw refuse(`at height ${commit.height} the log has ${size} entries`)
+  if (index >= size) throw refuse(`at height ${commit.height} the log has ${countOf(size, 'entry')}`)
   const entry = await log.readEntry({ index, size })
   const proof = await log.proveInclusion({ index, size })
   verifyInclusion({ index, size, root: fromHex(commit.logRoot), leafHash: hashLeaf(entry), proof })

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { type Job, Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Hex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { type Acknowledgement, decodeAcknowledgement, verifyAcknowledgement } from '../protocol/wire/acknowledgement.ts'
 import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import { quorumOf } from '../protocol/wire/committee.ts'
@@ -46,7 +46,7 @@ export class NoQuorumError extends CoalitionError {
   constructor({ timeoutMs, count, sequence }: { timeoutMs: number; count: number; sequence: bigint }) {
     super(
       'NO_QUORUM',
-      `No proven acknowledgement within ${timeoutMs} ms: fewer than ${quorumOf(count)} of the ${count} members seem to be at work.`,
+      `No proven acknowledgement within ${timeoutMs} ms: fewer than ${quorumOf(count)} of the ${countOf(count, 'member')} seem to be at work.`,
       {
         fix: `Start members until a quorum runs. What was sent may still be decided: send it again with --sequence ${sequence}, and it counts once.`,
         kind: 'refused',

@@ -1,6 +1,6 @@
 import type { Head } from '../chain/head.ts'
 import { fromHex, type Hex, toHex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { createNoteVerifier } from '../protocol/log/noteVerifier.ts'
 import { verifyCheckpoint } from '../protocol/log/verifyCheckpoint.ts'
 import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
@@ -274,7 +274,8 @@ async function look(log: LogReader, { epochs, origin, lie }: LookOptions): Promi
     const key = { name: origin, algorithm: 'ed25519', publicKey: fromHex(member.noteKey) } as const
     const { size, root } = verifyCheckpoint({ note, origin, verifiers: [createNoteVerifier(key)] })
     const logSize = seen.newest?.commit.logSize ?? 0n
-    if (size > logSize) return broken(`its checkpoint is of ${size} entries and its newest commit of ${logSize}`)
+    if (size > logSize)
+      return broken(`its checkpoint is of ${countOf(size, 'entry')} and its newest commit of ${logSize}`)
     if (size === logSize && seen.newest !== undefined && toHex(root) !== seen.newest.commit.logRoot) {
       return broken('its checkpoint has another root than its newest commit')
     }

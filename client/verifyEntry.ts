@@ -2,7 +2,7 @@ import { openComponentRegistry } from '../chain/componentRegistry.ts'
 import type { Chain } from '../chain/connectChain.ts'
 import type { Head } from '../chain/head.ts'
 import type { Hex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import type { RetirementMarker } from '../protocol/wire/next.ts'
 import type { LogReader } from './logReader.ts'
@@ -11,11 +11,15 @@ import { readAnchored } from './readAnchored.ts'
 
 export class NotAnchoredError extends CoalitionError {
   constructor({ index, size }: { index: bigint; size: bigint }) {
-    super('NOT_ANCHORED', `Entry ${index} is not under the newest head on chain, which covers ${size} entries.`, {
-      fix: 'Wait for the next anchor, or check the index: it counts from 0.',
-      kind: 'refused',
-      isRetryable: true,
-    })
+    super(
+      'NOT_ANCHORED',
+      `Entry ${index} is not under the newest head on chain, which covers ${countOf(size, 'entry')}.`,
+      {
+        fix: 'Wait for the next anchor, or check the index: it counts from 0.',
+        kind: 'refused',
+        isRetryable: true,
+      },
+    )
   }
 }
 

@@ -11,6 +11,10 @@ export type CoalitionErrorOptions = {
   cause?: unknown
 }
 
+/** A count and what is counted, as a message says it: `1 entry`, `2 entries`. */
+export const countOf = (count: number | bigint, noun: string): string =>
+  `${count} ${BigInt(count) === 1n ? noun : `${noun.replace(/y$/, 'ie')}s`}`
+
 /** The root of every error that Coalition throws on purpose. Each code has a heading in docs/errors.md. */
 export class CoalitionError extends Error {
   override readonly name: string

@@ -14,7 +14,7 @@ import { createLogReader } from '../client/logReader.ts'
 import { readComponent } from '../client/readComponent.ts'
 import { verifyEntry } from '../client/verifyEntry.ts'
 import { fromHex, type Hex, toHex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { decodeOperatorStatement } from '../protocol/wire/operatorStatement.ts'
 import {
   type DemoSettings,
@@ -157,14 +157,16 @@ async function main(): Promise<void> {
   )
   if (appended.status !== 0) throw new Error(`the entries were not appended\n${appended.said}`)
   const { entries, envelopes } = JSON.parse(appended.output) as { entries: number; envelopes: { height: string }[] }
-  say(`${entries} entries acknowledged at height ${envelopes.at(-1)!.height}: certificate and inclusion checked`)
+  say(
+    `${countOf(entries, 'entry')} acknowledged at height ${envelopes.at(-1)!.height}: certificate and inclusion checked`,
+  )
   report.appended = JSON.parse(appended.output)
 
   const log = createLogReader({ url: logUrl })
   const registry = await openComponentRegistry(chain, { address: deployed.address })
   const head = await waitForHead(registry, { component: chronicle.component, size: BigInt(entries), timeoutMs })
   const anchored = await findAnchorTransaction(chain, chronicle.component)
-  say(`anchored ${head.logSize} entries, root ${head.logRoot}`)
+  say(`anchored ${countOf(head.logSize, 'entry')}, root ${head.logRoot}`)
   say(`  transaction ${anchored.txHash}, gas ${anchored.gasUsed}`)
   report.anchor = { ...anchored, logSize: head.logSize, logRoot: head.logRoot, height: head.height }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { locateStatements } from '../../client/locateStatements.ts'
 import { readComponent } from '../../client/readComponent.ts'
-import { CoalitionError } from '../../protocol/errors.ts'
+import { CoalitionError, countOf } from '../../protocol/errors.ts'
 import { print, say } from '../output.ts'
 import { groupCommands, readStatements } from '../statements.ts'
 import { addSubmissionOptions, openSubmission, type SubmissionOptions } from '../submission.ts'
@@ -58,7 +58,7 @@ async function append({ config, file, ...options }: AppendOptions): Promise<void
       const { commit, certificate } = record
       const { firstIndex } = await locateStatements({ log }, { envelope, commit })
       say(
-        `sequence ${sequence}: ${commands.length} entries certified at height ${commit.height}, from index ${firstIndex}`,
+        `sequence ${sequence}: ${countOf(commands.length, 'entry')} certified at height ${commit.height}, from index ${firstIndex}`,
       )
       appended.entries += commands.length
       appended.envelopes.push({
@@ -99,7 +99,8 @@ const printAppended = (appended: Appended, json: boolean | undefined): void =>
       envelopes
         .map(({ sequence, height, firstIndex, entries }) => {
           const lastIndex = BigInt(firstIndex) + BigInt(entries) - 1n
-          return `sequence ${sequence}  height ${height}  entries ${firstIndex}–${lastIndex}`
+          const range = entries === 1 ? `entry ${firstIndex}` : `entries ${firstIndex}–${lastIndex}`
+          return `sequence ${sequence}  height ${height}  ${range}`
         })
         .join('\n'),
   })

@@ -5,6 +5,7 @@ import { readComponent } from '../../client/readComponent.ts'
 import { searchChronicle } from '../../client/searchChronicle.ts'
 import type { SearchHit } from '../../client/searchPage.ts'
 import type { Hex } from '../../protocol/bytes.ts'
+import { countOf } from '../../protocol/errors.ts'
 import { ENTRY_KINDS, type EntryKind } from '../../protocol/wire/chronicleEntry.ts'
 import { toCitizen, toIndex, toTimeMs } from '../arguments.ts'
 import { describeEntry, type PrintedEntry, toPrintedEntry } from '../entryText.ts'
@@ -76,6 +77,6 @@ const describeFound = ({ hits, size, isComplete }: Found): string =>
       return `${index}  ${time}  height ${height}  ${decoded === null ? kind : describeEntry(decoded)}`
     }),
     isComplete
-      ? `no more among the ${size} entries that the index has`
+      ? `no more among the ${countOf(size, 'entry')} that the index has`
       : `there are more: go on with --after ${hits.at(-1)?.index}`,
   ].join('\n')

@@ -5,7 +5,7 @@ import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { type ComponentKind, readComponent } from '../../client/readComponent.ts'
 import { verifyEntry } from '../../client/verifyEntry.ts'
 import type { Hex } from '../../protocol/bytes.ts'
-import { CoalitionError } from '../../protocol/errors.ts'
+import { CoalitionError, countOf } from '../../protocol/errors.ts'
 import { decodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
 import { componentOption, toIndex } from '../arguments.ts'
@@ -109,7 +109,7 @@ export const describeVerified = ({
 }: Verified): string =>
   [
     `verified  entry ${index} of component ${component}`,
-    `anchored  in epoch ${head.epoch} at height ${head.height}, ${head.logSize} entries, root ${head.logRoot}`,
+    `anchored  in epoch ${head.epoch} at height ${head.height}, ${countOf(BigInt(head.logSize), 'entry')}, root ${head.logRoot}`,
     `on chain  ${chainId}, registry ${registry}, its anchor number ${head.anchorIndex}`,
     `certified by a quorum in round ${certificate.round} (signers, a bit a member: ${certificate.signers})`,
     ...(retirement === null

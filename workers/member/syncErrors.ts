@@ -1,5 +1,5 @@
 import type { Hex } from '../../protocol/bytes.ts'
-import { CoalitionError } from '../../protocol/errors.ts'
+import { CoalitionError, countOf } from '../../protocol/errors.ts'
 
 export class SyncTrustMissingError extends CoalitionError {
   constructor() {
@@ -26,7 +26,7 @@ export class StoreContradictedError extends CoalitionError {
   constructor({ height, logSize }: { height: bigint; logSize: bigint }) {
     super(
       'STORE_CONTRADICTED',
-      `This store’s own history of ${logSize} entries, up to height ${height}, is not the beginning of the one that is trusted and certified.`,
+      `This store’s own history of ${countOf(logSize, 'entry')}, up to height ${height}, is not the beginning of the one that is trusted and certified.`,
       {
         fix: 'Keep the store as evidence and do not run it: either what you trust is wrong, or a quorum signed two histories.',
         kind: 'refused',

@@ -1,4 +1,4 @@
-import { CoalitionError } from '../../protocol/errors.ts'
+import { CoalitionError, countOf } from '../../protocol/errors.ts'
 import { encodeAddCheckpoint } from '../../protocol/log/addCheckpoint.ts'
 import { LOG_SIZE_MAX } from '../../protocol/log/logSize.ts'
 import { createNoteVerifier } from '../../protocol/log/noteVerifier.ts'
@@ -40,7 +40,7 @@ export class WitnessConflictError extends CoalitionError {
   /** Leaves of the checkpoint that the witness has cosigned last. */
   readonly size: bigint
   constructor({ name, size }: { name: string; size: bigint }) {
-    super('WITNESS_CONFLICT', `The witness ${name} has cosigned ${size} entries last.`, {
+    super('WITNESS_CONFLICT', `The witness ${name} has cosigned ${countOf(size, 'entry')} last.`, {
       fix: 'Prove that the checkpoint extends those.',
       isRetryable: true,
     })
@@ -50,10 +50,14 @@ export class WitnessConflictError extends CoalitionError {
 
 export class WitnessContradictsError extends CoalitionError {
   constructor({ name, size }: { name: string; size: bigint }) {
-    super('WITNESS_CONTRADICTS', `The witness ${name} has cosigned another log of ${size} entries under this origin.`, {
-      fix: 'Somebody showed it another history, signed by members: stop, keep its checkpoint and this log, and compare.',
-      kind: 'refused',
-    })
+    super(
+      'WITNESS_CONTRADICTS',
+      `The witness ${name} has cosigned another log of ${countOf(size, 'entry')} under this origin.`,
+      {
+        fix: 'Somebody showed it another history, signed by members: stop, keep its checkpoint and this log, and compare.',
+        kind: 'refused',
+      },
+    )
   }
 }
 

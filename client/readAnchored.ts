@@ -1,12 +1,11 @@
-import { type ComponentRegistry, ComponentUnknownError } from '../chain/componentRegistry.ts'
+import type { ComponentRegistry } from '../chain/componentRegistry.ts'
 import type { Head } from '../chain/head.ts'
-import { readGenesis } from '../chain/readGenesis.ts'
 import type { Hex } from '../protocol/bytes.ts'
 import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import type { Commit } from '../protocol/wire/commit.ts'
 import type { CommitRecord } from '../protocol/wire/commitRecord.ts'
-import { committeeOf, createEpochsOf, currentCommittee, type Epochs, verifyCommit } from './epochs.ts'
-import { followEpochs } from './followEpochs.ts'
+import { committeeOf, type Epochs, verifyCommit } from './epochs.ts'
+import { followToHead } from './followToHead.ts'
 import { type LogReader, NotInLogError } from './logReader.ts'
 import { NotVerifiedError, verify } from './notVerified.ts'
 
@@ -37,33 +36,11 @@ export async function readAnchored(
   { registry, log }: { registry: ComponentRegistry; log: LogReader },
   { component, head }: { component: Hex; head: Head },
 ): Promise<Anchored> {
-  const epochs = await readEpochs({ registry, log }, { component, head })
+  const epochs = await followToHead({ registry, log }, { component, head })
   const record = await readCommitOf(log, head)
   assertCommitOfHead(record.commit, { head, epochs })
   const commit = verify('the certificate of the anchored commit does not hold', () => verifyCommit(epochs, record))
   return { head, record, commit, epochs }
-}
-
-async function readEpochs(
-  { registry, log }: { registry: ComponentRegistry; log: LogReader },
-  { component, head }: { component: Hex; head: Head },
-): Promise<Epochs> {
-  const { chain, address } = registry
-  const genesis = await readGenesis(chain, { address, component })
-  if (genesis === undefined) throw new ComponentUnknownError({ component })
-  const known = createEpochsOf(component, genesis.committee)
-  // What came after the head is nothing to this proof, except what a retired component's last word was.
-  const upTo = head.retired ? head.epoch + 1n : head.epoch
-  const epochs = await followEpochs({ logs: [log] }, known, { upTo })
-  const { epoch, committeeHash } = currentCommittee(epochs)
-  if (epoch < head.epoch || (head.retired && epochs.retirement === null))
-    throw new NotVerifiedError({ reason: `the log served does not show what ended epoch ${epoch}` })
-  if (committeeHash !== head.committeeHash) {
-    throw new NotVerifiedError({
-      reason: `the log served leads to another committee in epoch ${epoch} than the anchored`,
-    })
-  }
-  return epochs
 }
 
 async function readCommitOf(log: LogReader, { height }: Head): Promise<CommitRecord> {

@@ -56,6 +56,12 @@ export type Admission = {
 export type AdmissionDependencies = {
   /** The attestation pool; needed where a rule is of class tdx. */
   verify?: (quotes: readonly Uint8Array[]) => Promise<readonly QuoteVerdict[]>
+  /**
+   * Whose signatures count now under a tickets root; needed where a rule is of class issued-by.
+   *
+   * @throws {CoalitionError} it is not known: nobody is admitted by such a ticket meanwhile.
+   */
+  issuerSigners?: ((ticketsRoot: UniqueId) => readonly Hex[]) | undefined
   clock: { nowMs(): number }
   /** Signers of the current epoch, as the last commit has them. */
   currentMembers: () => readonly Hex[]
@@ -76,11 +82,13 @@ export function createAdmission(
   deps: AdmissionDependencies,
   { componentId, rules }: { componentId: UniqueId; rules: readonly AdmissionRule[] },
 ): Admission {
-  const { verify, clock, currentMembers, disconnect, requestRotation } = deps
+  const { verify, issuerSigners, clock, currentMembers, disconnect, requestRotation } = deps
   const admitted = new Map<Hex, Held>()
   const validators = rules.flatMap((rule): AnyTicketValidator[] => {
     if (rule.class === 'jwt') return [createJwtValidator(rule)]
-    return rule.class === 'issued-by' ? [createIssuedByValidator(rule)] : []
+    if (rule.class !== 'issued-by') return []
+    if (issuerSigners === undefined) throw new Error('a rule of class issued-by needs to know whose signatures count')
+    return [createIssuedByValidator(rule, { currentSigners: () => issuerSigners(rule.ticketsRoot) })]
   })
   const tdx = rules.find((rule) => rule.class === 'tdx')
   if (tdx !== undefined && verify === undefined) throw new Error('a rule of class tdx needs a pool')

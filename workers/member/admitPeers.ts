@@ -17,6 +17,8 @@ export type AdmitPeersDependencies<State> = {
   logger: Logger
   /** This member's attestation pool; needed where a rule is of class tdx. */
   verify?: AdmissionDependencies['verify'] | undefined
+  /** Needed where a rule is of class issued-by. */
+  issuerSigners?: AdmissionDependencies['issuerSigners']
   /** Undefined where the member reads no chain. */
   blocks?: HomeBlocks | undefined
   /** Where this member has its own tickets from. */
@@ -30,7 +32,7 @@ export type AdmitPeersDependencies<State> = {
  */
 export const admitPeers =
   <State>(
-    { replica, store, clock, monotonic, logger, verify, blocks, sources }: AdmitPeersDependencies<State>,
+    { replica, store, clock, monotonic, logger, verify, issuerSigners, blocks, sources }: AdmitPeersDependencies<State>,
     { componentId, rules }: { componentId: UniqueId; rules: readonly AdmissionRule[] },
   ) =>
   (wiring: GateWiring): Gate => {
@@ -38,6 +40,7 @@ export const admitPeers =
     const admission = createAdmission(
       {
         ...(verify !== undefined && { verify }),
+        issuerSigners,
         clock,
         currentMembers: wiring.members,
         disconnect: (signer: Hex) => logger.info({ signer }, 'an admission ended: this peer is not connected any more'),

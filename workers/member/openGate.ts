@@ -1,3 +1,4 @@
+import type { Chain } from '../../chain/connectChain.ts'
 import { connectEndpoints } from '../../chain/connectEndpoints.ts'
 import { readBlockTimeMs, readNewestBlock } from '../../chain/readBlock.ts'
 import { createQuotePool } from '../../client/quotePool.ts'
@@ -11,9 +12,11 @@ import { MONOTONIC } from '../runtime/monotonic.ts'
 import type { Shutdown } from '../runtime/shutdown.ts'
 import { type AdmitPeersDependencies, admitPeers } from './admitPeers.ts'
 import type { Gate, GateWiring } from './gate.ts'
+import { createIssuers } from './issuers.ts'
 import type { HomeBlocks } from './nonces.ts'
 import type { TicketSources } from './presenter.ts'
 import { createQuoteCommand } from './quoteCommand.ts'
+import { readIssuers } from './readIssuers.ts'
 import { readTicketsFile } from './ticketsFile.ts'
 
 export type OpenGateDependencies<State> = Pick<AdmitPeersDependencies<State>, 'replica' | 'store' | 'logger'> & {
@@ -31,6 +34,7 @@ export type OpenGateParameters = {
  * Connects a member to what it admits peers by, its pool and the home chain; undefined where its component admits anyone.
  *
  * @throws {AdmissionRulesMissingError} the config has only the rules' signature.
+ * @throws {InvalidSettingError} and what `readComponent` throws: an issuer of ISSUERS is not one that a rule names.
  * @throws what `connectEndpoints` throws, where RPC_URLS are set.
  */
 export async function openGate<State>(
@@ -48,21 +52,32 @@ export async function openGate<State>(
       { redisUrl: settings.REDIS_URL, component, signer, policyDigest: derivePolicyDigest(tdx.policy) },
     )
   if (pool !== undefined) shutdown.defer('quote pool', () => pool.close())
-  const blocks = await openBlocks(settings, home)
+  const chain = await connectHome(settings, home)
+  const issuers = createIssuers(
+    { chain, monotonic: MONOTONIC, logger },
+    { issuers: await readIssuers(settings, { rules, home, logger }), fromBlock: settings.FROM_BLOCK },
+  )
+  issuers.start()
+  shutdown.defer('issuers', () => issuers.stop())
   const sources = openTicketSources(settings, { rules, logger })
   const times = { clock, monotonic: MONOTONIC }
-  return admitPeers({ replica, store, ...times, logger, verify: pool?.verify, blocks, sources }, { componentId, rules })
+  const asked = { verify: pool?.verify, issuerSigners: issuers.signersOf, blocks: chain && blocksOf(chain) }
+  return admitPeers({ replica, store, ...times, logger, ...asked, sources }, { componentId, rules })
 }
 
-async function openBlocks(
+async function connectHome(
   { RPC_URLS, RPC_AGREE_COUNT }: MemberSettings,
-  { chainId }: { chainId: bigint },
-): Promise<HomeBlocks | undefined> {
+  { chainId }: Component['home'],
+): Promise<Chain | undefined> {
   if (RPC_URLS === undefined) return undefined
   const agreeCount = RPC_AGREE_COUNT === undefined ? {} : { agreeCount: RPC_AGREE_COUNT }
-  const chain = await connectEndpoints({ rpcUrls: RPC_URLS, chainId, ...agreeCount })
-  return { newest: () => readNewestBlock(chain), timeOf: (digest) => readBlockTimeMs(chain, digest) }
+  return await connectEndpoints({ rpcUrls: RPC_URLS, chainId, ...agreeCount })
 }
+
+const blocksOf = (chain: Chain): HomeBlocks => ({
+  newest: () => readNewestBlock(chain),
+  timeOf: (digest) => readBlockTimeMs(chain, digest),
+})
 
 /** Where this member has its tickets from, as its operator set it; what a rule asks for and nothing gives is told. */
 function openTicketSources(

@@ -54,6 +54,22 @@ const witnesses = z.string().transform((value, context): Witness[] => {
   })
 })
 
+const ISSUERS_MAX = 16
+const ISSUER_URLS_MAX = 16
+/** A ticket issuer whose tickets admit peers: path of its coalition's config, and logs of its members. */
+export type IssuerSetting = { config: string; urls: readonly string[] }
+/** `CONFIG URL…`, separated by commas. */
+const issuers = z.string().transform((value, context): IssuerSetting[] => {
+  const each = value.split(',').map((one) => one.trim().split(/\s+/))
+  if (each.length > ISSUERS_MAX) context.addIssue(`more than ${ISSUERS_MAX}`)
+  return each.flatMap(([config = '', ...urls]) => {
+    const areUrls = urls.every((one) => /^https?:$/.test(URL.parse(one)?.protocol ?? ''))
+    if (config !== '' && areUrls && urls.length <= ISSUER_URLS_MAX) return [{ config, urls }]
+    context.addIssue(`not CONFIG URL…, a path and at most ${ISSUER_URLS_MAX} URLs, http or https`)
+    return []
+  })
+})
+
 function toCosignatureKey(vkey: string): VerifierKey | undefined {
   try {
     const key = decodeVerifierKey(vkey)
@@ -97,14 +113,14 @@ const MEMBER = z.object({
   QUOTE_COMMAND: z.string().min(1).optional(),
   /** Path of the tokens that this member shows to its peers. */
   TICKETS: z.string().min(1).optional(),
-  /** Where a component admits peers before its first commit, a block of the home chain stands in for it. */
+  /** The issuers that rules of class issued-by name, `CONFIG URL…`, separated by commas. */
+  ISSUERS: issuers.default([]),
+  ...HOME_CHAIN,
+  /** For what admits peers: a block stands in for the first commit, and the registry says who an issuer's committee is. */
   RPC_URLS: HOME_CHAIN.RPC_URLS.optional(),
-  RPC_AGREE_COUNT: HOME_CHAIN.RPC_AGREE_COUNT,
 })
 
 const SYNC = MEMBER.extend({
-  ...HOME_CHAIN,
-  RPC_URLS: HOME_CHAIN.RPC_URLS.optional(),
   /** URLs of members' logs to begin from, separated by commas. */
   SYNC_URLS: urls({ max: 256 }),
   /** Height and digest of a commit that the operator knows, `HEIGHT:DIGEST`. */

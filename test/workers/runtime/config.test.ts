@@ -47,16 +47,18 @@ const publicKey = new Uint8Array(32).fill(7)
 const vkey = encodeVerifierKey({ name: 'witness.example/w1', algorithm: 'cosignature/v1', publicKey })
 const noteKey = encodeVerifierKey({ name: 'witness.example/w1', algorithm: 'ed25519', publicKey })
 
-function readWitnesses(value: string) {
+function readMemberWith(changes: NodeJS.ProcessEnv) {
   const required = { COALITION_CONFIG: 'c', KEYSTORE: 'k', KEYSTORE_PASSWORD_FILE: 'p', STORE: 's' }
   const before = process.env
-  process.env = { ...before, ...required, WITNESSES: value }
+  process.env = { ...before, ...required, ...changes }
   try {
-    return readMemberSettings().WITNESSES
+    return readMemberSettings()
   } finally {
     process.env = before
   }
 }
+const readWitnesses = (value: string) => readMemberWith({ WITNESSES: value }).WITNESSES
+const readIssuers = (value: string) => readMemberWith({ ISSUERS: value }).ISSUERS
 
 test('WITNESSES: a verifier key and a URL each, separated by commas', () => {
   const read = readWitnesses(`${vkey} https://witness.example/w1/,  ${vkey}   http://127.0.0.1:8080`)
@@ -71,6 +73,27 @@ const unusable = ['', vkey, `https://w.example ${vkey}`, `${vkey} ftp://w.exampl
 for (const value of [...unusable, `${noteKey} https://w.example`, Array(17).fill(`${vkey} https://w.example`).join()])
   test(`WITNESSES: refuses ${value.slice(0, 100)}`, () => {
     assert.throws(() => readWitnesses(value), InvalidSettingError)
+  })
+
+test('ISSUERS: a path and URLs each, separated by commas; none where it is not set', () => {
+  assert.deepEqual(readIssuers('a.json http://127.0.0.1:1  https://b.example/log, /etc/b.json'), [
+    { config: 'a.json', urls: ['http://127.0.0.1:1', 'https://b.example/log'] },
+    { config: '/etc/b.json', urls: [] },
+  ])
+  assert.deepEqual(readMemberWith({}).ISSUERS, [])
+})
+
+const manyUrls = Array(17).fill('http://127.0.0.1:1').join(' ')
+for (const value of [
+  '',
+  'a.json,',
+  'a.json b.json',
+  'a.json ftp://b.example',
+  `a.json ${manyUrls}`,
+  'a,'.repeat(16).concat('a'),
+])
+  test(`ISSUERS: refuses ${value.slice(0, 100)}`, () => {
+    assert.throws(() => readIssuers(value), { code: 'INVALID_SETTING', message: /^The setting ISSUERS/ })
   })
 
 test('readAtlasSyncSettings: is careful unless it is told otherwise, and refuses what is no place for a card', (t) => {

@@ -10,8 +10,9 @@ const settings = {
   // The loops over signatures and proof nodes hold more locals than the other pipeline's stack.
   viaIR: true,
   optimizer: { enabled: true, runs: 1_000_000 },
-  // No hash of the sources in the bytecode, so that a changed comment does not change the CREATE2 address.
-  metadata: { bytecodeHash: 'none', appendCBOR: false },
+  // No hash of the sources in the bytecode, so that a changed comment does not change the CREATE2 address. The compiler's
+  // version stays: without it Hardhat shows no explorer the sources.
+  metadata: { bytecodeHash: 'none' },
 }
 
 // No creation costs more than 200 gwei a gas: Ignition looks at this limit before it adds a tenth, at most four times.
@@ -22,7 +23,8 @@ export default defineConfig({
   solidity: {
     profiles: {
       default: { ...compiler, settings },
-      // What is deployed and what gas is measured on. Each file compiles alone, so that no other file shifts its bytecode.
+      // What is deployed and what gas is measured on. All files at once; test/chain/addresses.test.ts sees it where one
+      // shifts the bytecode, and so the address, of another.
       production: { ...compiler, isolated: false, settings },
     },
   },

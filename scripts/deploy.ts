@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createHardhatRuntimeEnvironment } from 'hardhat/hre'
 import type { HttpNetworkConfig, ResolvedConfigurationVariable } from 'hardhat/types/config'
 import type { HardhatRuntimeEnvironment } from 'hardhat/types/hre'
 import { COMPONENT_REGISTRY_ADDRESS } from '../chain/addresses.ts'
@@ -14,7 +13,7 @@ import { type DeploymentPlan, planDeployment } from '../chain/planDeployment.ts'
 import { printError, say } from '../cli/output.ts'
 import config from '../hardhat.config.ts'
 import { assertHex, fromHex } from '../protocol/bytes.ts'
-import { CoalitionError } from '../protocol/errors.ts'
+import { createEnvironment, readVariable } from './deploy/environment.ts'
 import { runIgnition } from './deploy/runIgnition.ts'
 
 /**
@@ -28,14 +27,6 @@ import { runIgnition } from './deploy/runIgnition.ts'
  * Prints one line of JSON: `{ "network", "chainId", "isDryRun", "address", "contracts" }`, `address` the component
  * registry's. A contract is `{ "name", "address", "isDeployed", "isCreated" }`: there before this run, created by it.
  */
-export class DeploymentSettingMissingError extends CoalitionError {
-  constructor({ variable, network }: { variable: string; network: NetworkName }) {
-    super('DEPLOYMENT_SETTING_MISSING', `A deployment to ${network} needs ${variable}.`, {
-      fix: `Set the environment variable ${variable}; it is never written anywhere.`,
-    })
-  }
-}
-
 const ROOT = join(import.meta.dirname, '..')
 
 const { values } = parseArgs({
@@ -58,7 +49,8 @@ async function deploy(network: NetworkName): Promise<void> {
   const isRecorded = isPublic || values.records !== undefined
   const folder = isRecorded ? resolve(values.records ?? ROOT) : mkdtempSync(join(tmpdir(), 'coalition-ignition-'))
   try {
-    const hre = await createEnvironment(network, folder)
+    const paths = { ...config.paths, ignition: folder }
+    const hre = await createEnvironment(network, { rpcUrl: values.rpc, paths })
     const { url } = readSettings(hre, network)
     const rpcUrl = await readVariable(url, { network, variable: `${network.toUpperCase()}_RPC_URL` })
     const chain = await connectChain({ rpcUrl, chainId })
@@ -74,14 +66,6 @@ async function deploy(network: NetworkName): Promise<void> {
   } finally {
     if (!isRecorded) rmSync(folder, { recursive: true })
   }
-}
-
-/** Hardhat as hardhat.config.ts has it, with the endpoint and the folder of this run. */
-function createEnvironment(network: NetworkName, folder: string): Promise<HardhatRuntimeEnvironment> {
-  const networks = { ...config.networks }
-  if (values.rpc !== undefined) networks[network] = { ...networks[network], url: values.rpc } as never
-  const paths = { ...config.paths, ignition: folder }
-  return createHardhatRuntimeEnvironment({ ...config, networks, paths }, {}, ROOT)
 }
 
 function sayPlan(plan: DeploymentPlan, { network, chainId }: { network: NetworkName; chainId: number }): void {
@@ -114,13 +98,4 @@ async function send(
 function readSettings(hre: HardhatRuntimeEnvironment, network: NetworkName) {
   const { url, accounts } = hre.config.networks[network] as HttpNetworkConfig
   return { url, key: (accounts as ResolvedConfigurationVariable[])[0]! }
-}
-
-async function readVariable(
-  setting: ResolvedConfigurationVariable,
-  { network, variable }: { network: NetworkName; variable: string },
-): Promise<string> {
-  const value = await setting.get().catch(() => '')
-  if (value === '') throw new DeploymentSettingMissingError({ variable, network })
-  return value
 }

@@ -1,28 +1,85 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS } from '../chain/addresses.ts'
-import { toNetworkName } from '../chain/networks.ts'
+import { NETWORKS, type NetworkName, toNetworkName } from '../chain/networks.ts'
+import { printError, say } from '../cli/output.ts'
+import config from '../hardhat.config.ts'
+import { CoalitionError } from '../protocol/errors.ts'
+import { createEnvironment, readVariable } from './deploy/environment.ts'
 
 /**
- * Shows the deployed contracts' sources to the block explorers: `node scripts/verify-sources.ts --network sepolia`.
+ * Shows the deployed contracts' sources to block explorers: `node scripts/verify-sources.ts --network sepolia|hoodi`.
  *
- * Takes ETHERSCAN_API_KEY and the network's RPC URL from the environment, through hardhat.config.ts. With --print, only
- * prints the commands that it would run.
+ * Each explorer compiles them and compares. All of Hardhat's are asked, or the one of --explorer (etherscan, which alone needs
+ * ETHERSCAN_API_KEY, blockscout or sourcify); --api names the API of one's own instead of the public one. The endpoint is
+ * --rpc, or SEPOLIA_RPC_URL or HOODI_RPC_URL. Ends with 1 where one of them does not confirm a contract.
  */
-const { values } = parseArgs({
-  options: { network: { type: 'string', default: 'sepolia' }, print: { type: 'boolean', default: false } },
-})
-const network = toNetworkName(values.network)
+const EXPLORERS = ['etherscan', 'blockscout', 'sourcify'] as const
+type Explorer = (typeof EXPLORERS)[number]
 
-for (const { name, address, source } of DEPLOYED_CONTRACTS) {
-  const args = name === 'TicketVerifier' ? [COMPONENT_REGISTRY_ADDRESS] : []
-  const settings = ['--network', network, '--build-profile', 'production', '--contract', `${source}:${name}`]
-  const words = ['verify', ...settings, address, ...args]
-  if (values.print) {
-    process.stdout.write(`hardhat ${words.join(' ')}\n`)
-    continue
+export class UnknownExplorerError extends CoalitionError {
+  constructor({ name }: { name: string | undefined }) {
+    const message =
+      name === undefined ? '--api names no explorer.' : `There is no explorer "${name}" to show sources to.`
+    super('UNKNOWN_EXPLORER', message, { fix: `Use --explorer with one of ${EXPLORERS.join(', ')}.` })
   }
-  const { status } = spawnSync('hardhat', words, { cwd: join(import.meta.dirname, '..'), stdio: 'inherit' })
-  if (status !== 0) process.exitCode = 1
+}
+
+const { values } = parseArgs({
+  options: {
+    network: { type: 'string', default: 'sepolia' },
+    rpc: { type: 'string' },
+    explorer: { type: 'string' },
+    api: { type: 'string' },
+  },
+})
+
+try {
+  await verifySources(toNetworkName(values.network), toExplorers(values.explorer))
+} catch (error) {
+  process.exitCode = printError(error, { json: false })
+}
+
+async function verifySources(network: NetworkName, explorers: readonly Explorer[]): Promise<void> {
+  const hre = await createEnvironment(network, {
+    rpcUrl: values.rpc,
+    isReadOnly: true,
+    ...placeApi(network, explorers),
+  })
+  const { url } = hre.config.networks[network] as { url: Parameters<typeof readVariable>[0] }
+  await readVariable(url, { network, variable: `${network.toUpperCase()}_RPC_URL` })
+  for (const explorer of explorers) {
+    const isReady = explorer !== 'etherscan' || (await hre.config.verify.etherscan.apiKey.get().catch(() => '')) !== ''
+    if (!isReady) {
+      say('etherscan: not asked, for ETHERSCAN_API_KEY is not set')
+      process.exitCode = 1
+      continue
+    }
+    for (const { name, address, source } of DEPLOYED_CONTRACTS) {
+      const constructorArgs = name === 'TicketVerifier' ? [COMPONENT_REGISTRY_ADDRESS] : []
+      try {
+        await hre.tasks
+          .getTask(['verify', explorer])
+          .run({ address, constructorArgs, contract: `${source}:${name}`, force: false })
+      } catch (error) {
+        say(`${explorer}: ${name} is not confirmed: ${error instanceof Error ? error.message : String(error)}`)
+        process.exitCode = 1
+      }
+    }
+  }
+}
+
+function toExplorers(name: string | undefined): readonly Explorer[] {
+  const explorers = EXPLORERS.filter((each) => name === undefined || each === name)
+  if (explorers.length === 0 || (values.api !== undefined && name === undefined))
+    throw new UnknownExplorerError({ name })
+  return explorers
+}
+
+/** The settings with which Hardhat asks --api in place of the public explorer. */
+function placeApi(network: NetworkName, [explorer]: readonly Explorer[]): Partial<typeof config> {
+  const apiUrl = values.api
+  if (apiUrl === undefined) return {}
+  if (explorer === 'sourcify') return { verify: { ...config.verify, sourcify: { apiUrl } } }
+  const blockExplorers = { [explorer!]: { url: apiUrl, apiUrl } }
+  return { chainDescriptors: { [NETWORKS[network].chainId]: { name: network, chainType: 'l1', blockExplorers } } }
 }

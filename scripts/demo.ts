@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { encodeDeployData, encodeFunctionData, getCreate2Address, keccak256 } from 'viem'
 import { COMPONENT_REGISTRY_ADDRESS, CREATE2_PROXY_ADDRESS } from '../chain/addresses.ts'
@@ -17,6 +17,7 @@ import { fromHex, type Hex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { decodeOperatorStatement } from '../protocol/wire/operatorStatement.ts'
 import {
+  assertNoneKept,
   type DemoSettings,
   EXAMPLE,
   keystorePath,
@@ -37,15 +38,23 @@ import { identifyProcess, ROOT, startChain, startRedis, stopProcess } from './se
 const USAGE = `Usage: npm run demo -- [OPTION...]
   --without N   leaves member N out; may be given twice
   --keep        leaves everything running, and says how to look at it and stop it
-  --stop        stops what an earlier run left running
+  --stop        stops what an earlier run left running; goes with no other option
   --timeout S   seconds to wait for an acknowledgement or an anchor (15)
-  --help        says this`
+  --help        says this
+Its stores, logs and report are in .demo, or where DEMO_DIR says.`
 
 const MEMBER_COUNT = 4
 const options = readArguments()
 
-const DIR = join(ROOT, '.demo')
+const DIR = resolve(process.env.DEMO_DIR || join(ROOT, '.demo'))
+/** What runs for this run; whoever comes after one that was killed stops it. */
+const RUNNING_FILE = join(DIR, 'running.json')
+/** The same of a run that was to be kept: it goes on until it is stopped on purpose. */
 const KEPT_FILE = join(DIR, 'kept.json')
+/** How to look at what is kept. */
+const GUIDE_FILE = join(DIR, 'kept.txt')
+/** What a run makes in its folder, and the next one removes. */
+const MADE = /^(?:logs|member-\d|coalition\.json|report\.(?:json|txt))$/
 const LOCK_FILE = join(DIR, 'lock.json')
 /** First of the accounts that local test chains fund; its key is public. It pays for deployments here. */
 const TEST_ACCOUNT_KEY: Hex = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
@@ -86,23 +95,21 @@ try {
   if (interruptedBy === undefined) {
     if (error instanceof CoalitionError) console.error(`demo: ${error.code}: ${error.message}\n  ${error.fix}`)
     else console.error(`demo: ${error instanceof Error ? error.message : error}`)
-    console.error(`  Logs of the processes: ${relative(process.cwd(), join(DIR, 'logs')) || '.'}`)
+    if (running.length > 0) console.error(`  Logs of the processes: ${fromHere(join(DIR, 'logs'))}`)
   }
-  await finish(1)
+  await finish(error instanceof CoalitionError && error.kind === 'input' ? 2 : 1)
 }
 await finish(0)
 
 async function main(): Promise<void> {
-  const stopped = await stopRecorded(KEPT_FILE)
+  if (!options.stop) assertNoneKept(KEPT_FILE, { guide: fromHere(GUIDE_FILE) })
+  const stopped = (await stopRecorded(RUNNING_FILE)) + (await stopRecorded(KEPT_FILE))
   if (stopped > 0) say('stopped what an earlier run had left running')
-  if (options.stop) {
-    if (stopped === 0) say('nothing was left running')
-    return
-  }
+  else if (options.stop) say('nothing is left running, so there is nothing to stop')
+  rmSync(GUIDE_FILE, { force: true })
+  if (options.stop) return
   const { without, timeoutMs } = options
-  for (const name of readdirSync(DIR)) {
-    if (join(DIR, name) !== LOCK_FILE) rmSync(join(DIR, name), { recursive: true, force: true })
-  }
+  for (const name of readdirSync(DIR).filter((each) => MADE.test(each))) rmSync(join(DIR, name), { recursive: true })
   mkdirSync(join(DIR, 'logs'), { recursive: true })
   const start = { detached: options.keep, onStart: record({ isService: false }) }
   const startService = (name: string) => ({
@@ -318,21 +325,27 @@ function writeReport(): void {
   const decimal = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
   writeFileSync(join(DIR, 'report.json'), `${JSON.stringify(report, decimal, 2)}\n`)
   writeFileSync(join(DIR, 'report.txt'), `${lines.join('\n')}\n`)
-  say(`done; the report is in ${relative(process.cwd(), join(DIR, 'report.json'))}`)
+  say(`done; the report is in ${fromHere(join(DIR, 'report.json'))}`)
 }
 
 function explain(settings: DemoSettings, logUrls: readonly string[]): void {
-  const config = relative(process.cwd(), settings.config)
-  console.log(`
-Everything goes on running. Look at it:
+  const config = fromHere(settings.config)
+  const guide = `Everything goes on running. Look at it:
   curl ${logUrls[0]}/checkpoint
   curl ${logUrls[0]}/commit/anchor
   npx coalition verify 0 --log ${logUrls[0]} --rpc ${settings.rpcUrl} --config ${config}
-  npx coalition chronicle append --config ${config} --file ${relative(process.cwd(), join(EXAMPLE, 'entries.jsonl'))} \\
-    --key ${relative(process.cwd(), keystorePath('submitter'))} --password-file ${relative(process.cwd(), PASSWORD_FILE)} \\
+  npx coalition chronicle append --config ${config} --file ${fromHere(join(EXAMPLE, 'entries.jsonl'))} \\
+    --key ${fromHere(keystorePath('submitter'))} --password-file ${fromHere(PASSWORD_FILE)} \\
     --log ${logUrls[0]} --redis ${settings.redisUrl}
 Stop it:
-  npm run demo -- --stop`)
+  npm run demo -- --stop`
+  writeFileSync(GUIDE_FILE, `${guide}\n`)
+  console.log(`\n${guide}`)
+}
+
+/** `path` as a command that is run from here takes it. */
+function fromHere(path: string): string {
+  return relative(process.cwd(), path)
 }
 
 /** Keeps a process in mind, and on disk at once: whoever comes after an interruption can still stop it. */
@@ -341,7 +354,7 @@ function record({ isService }: { isService: boolean }): (child: ChildProcess) =>
     if (interruptedBy !== undefined) child.kill('SIGKILL')
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid)
     running.push({ child, record: identity && { ...identity, isService }, isService })
-    writeFileSync(KEPT_FILE, JSON.stringify(running.flatMap((one) => one.record ?? [])))
+    writeFileSync(RUNNING_FILE, JSON.stringify(running.flatMap((one) => one.record ?? [])))
   }
 }
 
@@ -352,8 +365,8 @@ function finish(exitCode: number): Promise<never> {
       for (const isService of [false, true]) {
         await Promise.all(running.filter((one) => one.isService === isService).map(({ child }) => stopProcess(child)))
       }
-      rmSync(KEPT_FILE, { force: true })
-    }
+      rmSync(RUNNING_FILE, { force: true })
+    } else if (running.length > 0) renameSync(RUNNING_FILE, KEPT_FILE)
     rmSync(LOCK_FILE, { force: true })
     process.exit(exitCode)
   })()
@@ -381,6 +394,7 @@ function readArguments(): { without: Set<number>; keep: boolean; stop: boolean; 
       console.log(USAGE)
       process.exit(0)
     }
+    if (values.stop && process.argv.length > 3) throw new Error('--stop goes with no other option')
     const without = new Set(values.without.map(toMemberIndex))
     if (without.size === MEMBER_COUNT) throw new Error('--without leaves no member')
     const timeoutMs = 1000 * Number(values.timeout)

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { ComponentKind } from '../../client/readComponent.ts'
+import { CoalitionError } from '../../protocol/errors.ts'
 import {
   endWithUs,
   identifyProcess,
@@ -146,9 +147,23 @@ export async function runCli(args: readonly string[], env: Record<string, string
 /** A process of a run, as the run after it finds it. Workers stop first: they need Redis to close in peace. */
 export type RecordedProcess = ProcessIdentity & { isService: boolean }
 
+export class DemoKeptError extends CoalitionError {
+  /** @param parameters.guide path of the file that says how to look at it. */
+  constructor({ guide }: { guide: string }) {
+    super('DEMO_KEPT', 'A demo is kept running here already; it was left as it is.', {
+      fix: `Look at it as ${guide} says, or stop it first: npm run demo -- --stop`,
+    })
+  }
+}
+
 const IDENTITY = z.object({ pid: z.int().positive(), startedAt: z.string().min(1) })
 const RECORD = z.array(IDENTITY.extend({ isService: z.boolean() }))
 const STOP_TIMEOUT_MS = 10_000
+
+/** @throws {DemoKeptError} of the record at `path` at least one process still runs. */
+export function assertNoneKept(path: string, { guide }: { guide: string }): void {
+  if ((readRecord(path, RECORD) ?? []).some(isSameProcess)) throw new DemoKeptError({ guide })
+}
 
 /** Stops those processes of the record at `path` that still run, and removes it. Returns how many ran. */
 export async function stopRecorded(path: string): Promise<number> {

@@ -19,9 +19,9 @@ import {
 import { toEnvelopeTypedData } from '../protocol/wire/envelopeTypedData.ts'
 import { toCompactSignature } from '../protocol/wire/signature.ts'
 import { componentOption, toAddress, toSeconds, toSequence, toSignature } from './arguments.ts'
-import { environment } from './environment.ts'
 import { print, say } from './output.ts'
 import { readPassword } from './password.ts'
+import { addRedisOption } from './redisOption.ts'
 
 /** What every command takes with which a member approves something. */
 export type ApprovalOptions = {
@@ -40,25 +40,26 @@ export type ApprovalOptions = {
 }
 
 export const addApprovalOptions = (command: Command): Command =>
-  command
-    .requiredOption('--config <file>', 'coalition.json that names the component')
-    .addOption(componentOption())
-    .requiredOption('--log <url>', 'log of any member: to follow the committee, and to count approvals')
-    .option('--key <file>', 'keystore of the member that approves')
-    .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
-    .addOption(
-      new Option('--signer <address>', 'the member that approves, where its key is elsewhere')
-        .argParser(toAddress)
-        .conflicts('key'),
-    )
-    .addOption(
-      new Option('--signature <hex>', 'what the key elsewhere signed: 64 or 65 bytes')
-        .argParser(toSignature)
-        .conflicts(['key', 'print']),
-    )
-    .option('--print', 'print what is to be signed, as EIP-712 typed data, and send nothing')
-    .option('--sequence <number>', 'sequence of the envelope, as --print said it', toSequence)
-    .option('--redis <url>', 'Redis of the members', environment.redisUrl)
+  addRedisOption(
+    command
+      .requiredOption('--config <file>', 'coalition.json that names the component')
+      .addOption(componentOption())
+      .requiredOption('--log <url>', 'log of any member: to follow the committee, and to count approvals')
+      .option('--key <file>', 'keystore of the member that approves')
+      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
+      .addOption(
+        new Option('--signer <address>', 'the member that approves, where its key is elsewhere')
+          .argParser(toAddress)
+          .conflicts('key'),
+      )
+      .addOption(
+        new Option('--signature <hex>', 'what the key elsewhere signed: 64 or 65 bytes')
+          .argParser(toSignature)
+          .conflicts(['key', 'print']),
+      )
+      .option('--print', 'print what is to be signed, as EIP-712 typed data, and send nothing')
+      .option('--sequence <number>', 'sequence of the envelope, as --print said it', toSequence),
+  )
     .option('--timeout <seconds>', 'how long to wait for the proof that the approval was decided', toSeconds, 30)
     .option('--json', 'print JSON')
 

@@ -9,8 +9,8 @@ import type { CommitRecord } from '../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type SignedEnvelope, signEnvelope } from '../protocol/wire/envelope.ts'
 import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import { toSeconds, toSequence } from './arguments.ts'
-import { environment } from './environment.ts'
 import { readPassword } from './password.ts'
+import { addRedisOption } from './redisOption.ts'
 
 /** What every command takes with which a submitter writes to a component. */
 export type SubmissionOptions = {
@@ -24,11 +24,12 @@ export type SubmissionOptions = {
 }
 
 export const addSubmissionOptions = (command: Command): Command =>
-  command
-    .requiredOption('--key <file>', 'keystore of an authorised submitter')
-    .requiredOption('--log <url>', 'log of any member, to read the last sequence and the entries’ places from')
-    .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
-    .option('--redis <url>', 'Redis of the members', environment.redisUrl)
+  addRedisOption(
+    command
+      .requiredOption('--key <file>', 'keystore of an authorised submitter')
+      .requiredOption('--log <url>', 'log of any member, to read the last sequence and the entries’ places from')
+      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)'),
+  )
     .option('--sequence <number>', 'sequence of the first envelope, to repeat a submission safely', toSequence)
     .option('--timeout <seconds>', 'how long to wait for each acknowledgement', toSeconds, 30)
     .option('--json', 'print JSON')

@@ -3,6 +3,7 @@ import type { Hex } from '../protocol/bytes.ts'
 import type { CoalitionConfig } from '../protocol/identity/coalition.ts'
 import type { CoalitionFile } from '../protocol/identity/configFile.ts'
 import type { ConfigOf, LatticesOf, ModuleOf, OrganismsOf, TicketIssuerOf } from '../protocol/identity/literal.ts'
+import { assertRedisUrl } from '../workers/queues.ts'
 import { type AlmanacHandle, createAlmanacHandle } from './almanacHandle.ts'
 import type { AtlasBasis, AtlasCitizen } from './atlasCatalogue.ts'
 import { type AtlasHandle, createAtlasHandle } from './atlasHandle.ts'
@@ -59,12 +60,13 @@ export type Bound<File> = {
  * used. Whatever a handle reads is proven to it, and comes with the proof, so that it can be shown to others.
  *
  * @throws {NoComponentError} a component that the config ships is named by hashes only, or the config names no home.
- * @throws {InvalidLogUrlError} @throws what `connectEndpoints` throws.
+ * @throws {InvalidLogUrlError | InvalidRedisUrlError} @throws what `connectEndpoints` throws.
  */
 export async function bind<const File extends CoalitionFile>(
   coalition: CoalitionConfig<File>,
   { chain: { fromBlock = 0n, ...endpoints }, http = {}, redis }: BindOptions,
 ): Promise<Bound<File>> {
+  if (redis !== undefined) assertRedisUrl(redis)
   const { home } = coalition
   if (home === undefined) throw new NoComponentError({ place: 'a component', missing: 'home' })
   const chain = await connectEndpoints({ ...endpoints, chainId: BigInt(home.chainId) })

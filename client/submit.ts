@@ -9,6 +9,7 @@ import { quorumOf } from '../protocol/wire/committee.ts'
 import { deriveEnvelopeDigest, encodeEnvelope, type SignedEnvelope } from '../protocol/wire/envelope.ts'
 import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import {
+  assertRedisUrl,
   type CommandJob,
   commandJobId,
   commandQueueName,
@@ -103,10 +104,11 @@ type Lane = {
 /**
  * Connects to the members' queues. Fails fast: a producer that waits for Redis hides an outage from its user.
  *
- * @throws {RedisUnreachableError}
+ * @throws {InvalidRedisUrlError | RedisUnreachableError}
  */
 export async function createSubmitter(parameters: CreateSubmitterParameters): Promise<Submitter> {
   const { redisUrl, logs = [] } = parameters
+  assertRedisUrl(redisUrl)
   let { epochs } = parameters
   const { component } = epochs
   const connection = new Redis(redisUrl, {

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { RedisUnreachableError } from '../workers/queues.ts'
+import { assertRedisUrl, RedisUnreachableError } from '../workers/queues.ts'
 
 /** The servers that the demo, the tests and the benchmarks stand on, each on loopback and a free port of its own. */
 
@@ -22,7 +22,7 @@ export type Service = {
 /**
  * The Redis at REDIS_URL, or a private one that keeps nothing.
  *
- * @throws {RedisUnreachableError} nothing answers at REDIS_URL.
+ * @throws {InvalidRedisUrlError} @throws {RedisUnreachableError} nothing answers at REDIS_URL.
  */
 export async function startRedis(options: StartOptions = {}): Promise<Service> {
   const given = options.isPrivate ? undefined : process.env.REDIS_URL
@@ -182,6 +182,7 @@ async function waitFor(
 }
 
 async function assertRedisAnswers(url: string): Promise<void> {
+  assertRedisUrl(url)
   let redis: Redis | undefined
   try {
     redis = new Redis(url, {

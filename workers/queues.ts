@@ -29,6 +29,25 @@ export class RedisUnreachableError extends CoalitionError {
   }
 }
 
+/** Does not repeat what was given: it may hold a password. */
+export class InvalidRedisUrlError extends CoalitionError {
+  constructor() {
+    super('INVALID_REDIS_URL', 'What is given as Redis is not a redis:// or rediss:// URL.', {
+      fix: 'Give redis://HOST:PORT, or rediss://HOST:PORT where it speaks TLS.',
+    })
+  }
+}
+
+export function isRedisUrl(url: string): boolean {
+  const parsed = URL.parse(url)
+  return parsed !== null && /^rediss?:$/.test(parsed.protocol) && parsed.hostname !== ''
+}
+
+/** @throws {InvalidRedisUrlError} */
+export function assertRedisUrl(url: string): void {
+  if (!isRedisUrl(url)) throw new InvalidRedisUrlError()
+}
+
 /** `url` without its password, for errors and logs. */
 function redactUrl(url: string): string {
   try {

@@ -14,9 +14,9 @@ import { encodeSignedCard, toCardJson } from '../../protocol/wire/cardFile.ts'
 import { toAddress, toCitizen, toSeconds, toSequence, toStableId } from '../arguments.ts'
 import { MissingSequenceError, readCardFile, SignedAlreadyError } from '../cards.ts'
 import { findByPrefix } from '../citizens.ts'
-import { environment } from '../environment.ts'
 import { print, say, toJsonText } from '../output.ts'
 import { readPassword } from '../password.ts'
+import { addRedisOption } from '../redisOption.ts'
 
 export class MissingSourceError extends CoalitionError {
   constructor() {
@@ -50,12 +50,13 @@ export const atlasCommand = (): Command =>
     .addCommand(signCommand())
 
 const writes = (command: Command): Command =>
-  command
-    .requiredOption('--config <file>', 'coalition.json that names the Atlas')
-    .requiredOption('--key <file>', 'keystore of the citizen’s card key')
-    .requiredOption('--log <url...>', 'logs of members, to read sequences from')
-    .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
-    .option('--redis <url>', 'Redis of the members', environment.redisUrl)
+  addRedisOption(
+    command
+      .requiredOption('--config <file>', 'coalition.json that names the Atlas')
+      .requiredOption('--key <file>', 'keystore of the citizen’s card key')
+      .requiredOption('--log <url...>', 'logs of members, to read sequences from')
+      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)'),
+  )
     .option('--sequence <number>', 'of the citizen; else one more than the newest marked state knows', toSequence)
     .option('--timeout <seconds>', 'how long to wait for the acknowledgement', toSeconds, 30)
     .option('--json', 'print JSON')

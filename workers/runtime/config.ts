@@ -5,6 +5,7 @@ import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import { decodeVerifierKey, type VerifierKey } from '../../protocol/log/verifierKey.ts'
 import type { Witness } from '../member/witness.ts'
+import { isRedisUrl } from '../queues.ts'
 
 /** The one room where `process.env` is read. */
 
@@ -85,7 +86,7 @@ const COMMON = {
   COALITION_CONFIG: z.string().min(1),
   /** Which of the config's components. */
   COMPONENT: z.enum(COMPONENT_KINDS).default('chronicle'),
-  REDIS_URL: url(/^rediss?:$/).default('redis://127.0.0.1:6379'),
+  REDIS_URL: z.string().refine(isRedisUrl, 'not a redis:// or rediss:// URL').default('redis://127.0.0.1:6379'),
   KEYSTORE: z.string().min(1),
   KEYSTORE_PASSWORD_FILE: z.string().min(1),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

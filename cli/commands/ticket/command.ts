@@ -10,9 +10,9 @@ import type { Hex } from '../../../protocol/bytes.ts'
 import { signEnvelope } from '../../../protocol/wire/envelope.ts'
 import type { TicketCommand } from '../../../protocol/wire/ticketCommand.ts'
 import { toSeconds, toSequence } from '../../arguments.ts'
-import { environment } from '../../environment.ts'
 import { print } from '../../output.ts'
 import { readPassword } from '../../password.ts'
+import { addRedisOption } from '../../redisOption.ts'
 import { nameTicket, type TicketNames, toBytes32, toTime } from '../../ticketArguments.ts'
 
 type CommandOptions = {
@@ -31,12 +31,13 @@ type CommandOptions = {
 type Asked = { kind: 'issued' | 'renewed' | 'revoked'; ticketHash: Hex; issued?: Hex; command: TicketCommand }
 
 const addCommandOptions = (command: Command): Command =>
-  command
-    .requiredOption('--config <file>', 'coalition.json that names the issuer')
-    .requiredOption('--key <file>', 'keystore of an authorised issuer')
-    .requiredOption('--log <url>', 'log of any member, to read the last sequence and the ticket’s place from')
-    .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
-    .option('--redis <url>', 'Redis of the members', environment.redisUrl)
+  addRedisOption(
+    command
+      .requiredOption('--config <file>', 'coalition.json that names the issuer')
+      .requiredOption('--key <file>', 'keystore of an authorised issuer')
+      .requiredOption('--log <url>', 'log of any member, to read the last sequence and the ticket’s place from')
+      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)'),
+  )
     .option('--sequence <number>', 'sequence of the envelope, to repeat one safely', toSequence)
     .option('--anchor', 'mark the commit for the chain at once, whatever the cadence')
     .option('--timeout <seconds>', 'how long to wait for the acknowledgement', toSeconds, 30)

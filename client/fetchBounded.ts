@@ -16,7 +16,7 @@ export type FetchBoundedParameters = {
  * A GET whose answer has bounds in size and time. No redirect is followed: it would let one server answer for another's URL.
  *
  * @returns the body; undefined where the answer is 404.
- * @throws {FetchFailedError} nothing answers in time, it answers with another status, or with too much.
+ * @throws {FetchFailedError} nothing answers in time, it answers with another status, with a web page, or with too much.
  */
 export async function fetchBounded(url: string, parameters: FetchBoundedParameters): Promise<Uint8Array | undefined> {
   const { timeoutMs, sizeMaxBytes, onChunk } = parameters
@@ -30,6 +30,7 @@ export async function fetchBounded(url: string, parameters: FetchBoundedParamete
   const { pathname } = new URL(url)
   if (response.status === 404) return undefined
   if (!response.ok || response.body === null) throw new FetchFailedError(`it answers ${response.status} to ${pathname}`)
+  if (response.headers.get('content-type')?.startsWith('text/html')) throw new FetchFailedError('a web page is there')
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
   try {

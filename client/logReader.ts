@@ -24,7 +24,7 @@ const EXTENSIONS_SIZE_MAX_BYTES = 1 << 19
 export class LogUnreachableError extends CoalitionError {
   constructor({ url, reason, cause }: { url: string; reason: string; cause?: unknown }) {
     super('LOG_UNREACHABLE', `The log at ${url} cannot be read: ${reason}.`, {
-      fix: 'Check the URL and that the member runs, or read from another member: every one serves the same log.',
+      fix: 'Give the URL as the member prints it when it starts, check that it runs, or read from another: every one serves the same log.',
       isRetryable: true,
       cause,
     })
@@ -81,6 +81,8 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       throw new LogUnreachableError({ url: prefix, reason: error.message, cause: error.cause })
     }
     if (body === undefined) throw new NotInLogError({ path })
+    const stranger = describeStranger(body)
+    if (stranger !== undefined) throw new LogUnreachableError({ url: prefix, reason: `${stranger}, which no log does` })
     return body
   }
 
@@ -167,6 +169,21 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     /** Consistency proof from `size1` to `size2` leaves; empty from 0. Not verified yet. */
     proveConsistency: async (of: { size1: bigint; size2: bigint }): Promise<Uint8Array[]> =>
       of.size1 === 0n ? [] : complete(planConsistency(of)),
+  }
+}
+
+/** A JSON-RPC server’s refusal of a GET is smaller. */
+const REFUSAL_SIZE_MAX_BYTES = 4_096
+
+/** What gives a server away that is no log, as a JSON-RPC endpoint in a log’s place; undefined for anything else. */
+function describeStranger(body: Uint8Array): string | undefined {
+  if (body.length === 0) return 'what is there answers with nothing'
+  if (body.length > REFUSAL_SIZE_MAX_BYTES || body[0] !== 0x7b) return undefined
+  try {
+    const answer: unknown = JSON.parse(new TextDecoder().decode(body))
+    return Object.hasOwn(answer as object, 'jsonrpc') ? 'what is there answers as a JSON-RPC server' : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -32,6 +32,10 @@ const { status } = spawnSync('hardhat', ['build', '--build-profile', 'production
   stdio: ['ignore', 2, 2],
 })
 if (status !== 0) process.exit(1)
+if (countWarnings() > 0) {
+  process.stderr.write('build: the compiler warns, and contracts/ is to give it no reason to\n')
+  process.exit(1)
+}
 
 const files = PUBLISHED.flatMap((source) => globSync(`${source}/*.json`, { cwd: ARTIFACTS })).map((path) =>
   join(ARTIFACTS, path),
@@ -66,6 +70,14 @@ for (const barrel of globSync('**/index.ts', { cwd: ETHERS })) rmSync(join(ETHER
 mkdirSync(join(STAMP, '..'), { recursive: true })
 // Once more: what was generated is an input, too, so that an edit by hand is undone.
 writeFileSync(STAMP, deriveStamp())
+
+/** What the compiler said of the sources as they are now, this time or when it was last asked. */
+function countWarnings(): number {
+  type BuildOutput = { output: { errors?: readonly unknown[] } }
+  return globSync('build-info/*.output.json', { cwd: ARTIFACTS })
+    .map((path) => JSON.parse(readFileSync(join(ARTIFACTS, path), 'utf8')) as BuildOutput)
+    .reduce((count, { output }) => count + (output.errors?.length ?? 0), 0)
+}
 
 /** Changes with every source, setting and tool that the output depends on. */
 function deriveStamp(): string {

@@ -98,6 +98,19 @@ test('house: every error of the contracts is one that a test of theirs expects b
   )
 })
 
+test('house: each unchecked block and each assembly block of the contracts follows a comment that argues for it', () => {
+  let count = 0
+  for (const file of files.filter((each) => /^contracts\/.*\.sol$/.test(each))) {
+    const lines = read(file).split('\n')
+    lines.forEach((line, at) => {
+      if (!/^\s*(unchecked|assembly)\b/.test(line)) return
+      count += 1
+      assert.match(lines[at - 1]!, /^\s*\/\/ \S/, `${file}:${at + 1}`)
+    })
+  }
+  assert.ok(count > 20, `${count}`)
+})
+
 test('house: dependencies are at exact versions and the lockfile names no host', () => {
   const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
   for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {

@@ -10,6 +10,7 @@ const SUITES: Record<string, (options: { minutes?: number }) => Promise<Figure[]
   identity: async () => (await import('./identity.ts')).benchIdentity(),
   gas: async () => (await import('./gas.ts')).benchGas(),
   log: async () => (await import('./log.ts')).benchLog(),
+  tickets: async () => (await import('./tickets.ts')).benchTickets(),
 }
 
 const { values, positionals: asked } = parseArgs({

@@ -1,14 +1,8 @@
-import { type Hex, isEqualBytes, toHex } from '../../protocol/bytes.ts'
+import { type Hex, isEqualBytes, joinBytes, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
 import type { Machine } from '../../protocol/machine.ts'
 import type { StateItem } from '../../protocol/wire/stateTree.ts'
-import {
-  encodeHeartbeat,
-  encodeTicketIssued,
-  encodeTicketRevoked,
-  TICKET_STATUS,
-  toTicketStatusItem,
-} from '../../protocol/wire/ticket.ts'
+import { encodeHeartbeat, encodeTicketIssued, encodeTicketRevoked, TICKET_STATUS } from '../../protocol/wire/ticket.ts'
 import { decodeTicketCommand, type TicketCommand } from '../../protocol/wire/ticketCommand.ts'
 import {
   decodeTicketIssuerParameters,
@@ -28,9 +22,17 @@ import {
   snapshotAnchoring,
   UNANCHORED,
 } from '../anchorCadence.ts'
-import { dropEnded, EMPTY_STATUS_LIST, findTicket, listTickets, type StatusList, setTicket } from './statusList.ts'
+import {
+  dropEnded,
+  EMPTY_STATUS_LIST,
+  findTicket,
+  listTicketItems,
+  listTickets,
+  type StatusList,
+  setTicket,
+} from './statusList.ts'
 
-/** Tickets that may be remembered at once: every commit hashes all of them into the state root. */
+/** Tickets that may be remembered at once: every commit covers all of them by its state root (bench/tickets.ts). */
 export const TICKETS_MAX = 16_384
 
 export type TicketIssuerState = {
@@ -80,7 +82,6 @@ export class TicketsFullError extends CoalitionError {
 
 const ISSUER_TYPEHASH = deriveTypehash('TicketIssuer(address issuer,bool isAuthorised)')
 const HEARTBEAT_CADENCE_TYPEHASH = deriveTypehash('HeartbeatCadence(uint8 field,uint64 amount)')
-const TICKET_END_TYPEHASH = deriveTypehash('TicketEnd(bytes32 ticketHash,uint64 notAfter)')
 const ENTRY_SIZE_BYTES = 96
 
 /** The ticket issuer: its log is the issuance root, its state a status list, its heartbeats keep it young (spec §10). */
@@ -160,17 +161,14 @@ export const ticketIssuer: Machine<TicketIssuerState> = {
     item(HEARTBEAT_CADENCE_TYPEHASH, 0, parameters.heartbeatEverySeconds),
     item(HEARTBEAT_CADENCE_TYPEHASH, 1, heartbeatMs),
     ...listAnchoringItems(anchoring, parameters),
-    ...listTickets(tickets).flatMap(([ticketHash, { status, notAfter }]) => [
-      toTicketStatusItem(ticketHash, status),
-      item(TICKET_END_TYPEHASH, ticketHash, notAfter),
-    ]),
+    ...listTicketItems(tickets),
   ],
 
   /** Four words of anchoring, the last heartbeat, how many tickets, three words each, the parameters. */
   snapshot: ({ parameters, anchoring, tickets, heartbeatMs }) =>
-    new Uint8Array([
-      ...snapshotAnchoring(anchoring),
-      ...packWords([
+    joinBytes([
+      snapshotAnchoring(anchoring),
+      packWords([
         heartbeatMs,
         tickets.count,
         ...listTickets(tickets).flatMap(([ticketHash, { status, notAfter }]) => [
@@ -179,7 +177,7 @@ export const ticketIssuer: Machine<TicketIssuerState> = {
           notAfter,
         ]),
       ]),
-      ...encodeTicketIssuerParameters(parameters),
+      encodeTicketIssuerParameters(parameters),
     ]),
 
   restore(snapshot) {

@@ -119,6 +119,15 @@ test('ticketIssuer: its state proves a valid ticket, and of a revoked one that i
   proveStateItem(revoked, toTicketStatusItem(first!, 'revoked'))
 })
 
+test('ticketIssuer: a commit makes no item of a ticket that it does not change, so that none is hashed again', () => {
+  const before = commit(started(), { timestampMs: 2n, logSize: 0n }, issue(first!), issue(second!)).state
+  const after = ticketIssuer.items(commit(before, { timestampMs: 3n, logSize: 2n }, revoke(second!)).state)
+  const itemsOf = (ticketHash: Hex) => ticketIssuer.items(before).filter(({ key }) => key === ticketHash)
+  assert.equal(itemsOf(first!).length, 2)
+  for (const item of itemsOf(first!)) assert.ok(after.includes(item))
+  for (const item of itemsOf(second!)) assert.ok(!after.includes(item))
+})
+
 test('ticketIssuer: forgets a ticket once its last second is over, and not before', () => {
   const issued = commit(started(), { timestampMs: 2n, logSize: 0n }, issue(first!, 5n)).state
   const last = commit(issued, { timestampMs: 5_999n, logSize: 1n }).state

@@ -36,6 +36,20 @@ test('deriveStateRoot: builds the tree that OpenZeppelin’s SimpleMerkleTree bu
   )
 })
 
+test('deriveStateRoot: leaves that begin alike are told apart by the rest', () => {
+  const word = (value: number): Hex => `0x${value.toString(16).padStart(64, '0')}`
+  const toItem = (key: number): StateItem => ({ typehash: word(0), key: word(key), value: word(0) })
+  const [one, two] = [80_650, 102_753].map(toItem)
+  assert.equal(hashStateItem(one!).slice(0, 10), hashStateItem(two!).slice(0, 10))
+  // Two leaves that are one pair have no order: among more and more others they are of two as well.
+  for (let count = 0; count < 8; count++) {
+    const items = [one!, two!, ...Array.from({ length: count }, (_, index) => toItem(index))]
+    const { root } = SimpleMerkleTree.of(items.map(hashStateItem))
+    assert.equal(deriveStateRoot(items), root)
+    assert.equal(deriveStateRoot([...items].reverse()), root)
+  }
+})
+
 test('proveStateItem: proves each item, to OpenZeppelin’s verifier as well, and no other value of it', () => {
   fc.assert(
     fc.property(anyItems, (items) => {

@@ -1,16 +1,5 @@
 import { Command, CommanderError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import { atlasCommand } from './commands/atlas.ts'
-import { chronicleCommand } from './commands/chronicle.ts'
-import { committeeCommand } from './commands/committee.ts'
-import { configCommand } from './commands/config.ts'
-import { deployCommand } from './commands/deploy.ts'
-import { idCommand } from './commands/id.ts'
-import { keyCommand } from './commands/key.ts'
-import { quoteCommand } from './commands/quote.ts'
-import { statusCommand } from './commands/status.ts'
-import { ticketCommand } from './commands/ticket.ts'
-import { verifyCommand } from './commands/verify.ts'
 import { addHelp } from './help.ts'
 import { printError } from './output.ts'
 import { UnwritableOutputError } from './unwritableOutput.ts'
@@ -26,17 +15,23 @@ const program = addHelp(new Command('coalition'))
   .exitOverride()
 if (json) program.configureOutput({ writeErr: () => {} })
 
-program.addCommand(idCommand())
-program.addCommand(configCommand())
-program.addCommand(keyCommand())
-program.addCommand(atlasCommand())
-program.addCommand(chronicleCommand())
-program.addCommand(committeeCommand())
-program.addCommand(verifyCommand())
-program.addCommand(statusCommand())
-program.addCommand(ticketCommand())
-program.addCommand(quoteCommand())
-program.addCommand(deployCommand())
+/** A command is loaded where it is asked for by its name; all are where the words of the call name none. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  id: async () => (await import('./commands/id.ts')).idCommand(),
+  config: async () => (await import('./commands/config.ts')).configCommand(),
+  key: async () => (await import('./commands/key.ts')).keyCommand(),
+  atlas: async () => (await import('./commands/atlas.ts')).atlasCommand(),
+  chronicle: async () => (await import('./commands/chronicle.ts')).chronicleCommand(),
+  committee: async () => (await import('./commands/committee.ts')).committeeCommand(),
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  status: async () => (await import('./commands/status.ts')).statusCommand(),
+  ticket: async () => (await import('./commands/ticket.ts')).ticketCommand(),
+  quote: async () => (await import('./commands/quote.ts')).quoteCommand(),
+  deploy: async () => (await import('./commands/deploy.ts')).deployCommand(),
+}
+const asked = process.argv[2] ?? ''
+const names = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)
+for (const name of names) program.addCommand(await COMMANDS[name]!())
 inheritSettings(program)
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

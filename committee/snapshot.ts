@@ -1,4 +1,4 @@
-import { decodeAbiParameters, encodeAbiParameters, parseAbiParameters } from 'viem'
+import { decodeAbiParameters, encodeAbiParameters, parseAbiParameters } from 'viem/utils'
 import { fromHex, type Hex, isEqualBytes, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { assertCompactRange } from '../protocol/log/compactRange.ts'

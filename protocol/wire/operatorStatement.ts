@@ -1,4 +1,4 @@
-import { decodeAbiParameters, parseAbiParameters } from 'viem'
+import { decodeAbiParameters, parseAbiParameters } from 'viem/utils'
 import { fromHex, type Hex, isEqualBytes } from '../bytes.ts'
 import { deriveTypehash } from './typedData.ts'
 

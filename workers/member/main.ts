@@ -1,6 +1,6 @@
 import { readKeystore, readKeystoreAddress } from '../../client/keystore.ts'
 import { createLogReader } from '../../client/logReader.ts'
-import { readComponent } from '../../client/readComponent.ts'
+import { readComponent, requireAdmissionRules } from '../../client/readComponent.ts'
 import { DEFAULT_TIMEOUTS } from '../../committee/timeouts.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import { checkpointStreamName } from '../queues.ts'
@@ -14,7 +14,6 @@ import { createCheckpointSigner } from './checkpointer.ts'
 import { createDriver } from './driver.ts'
 import { createInbox } from './inbox.ts'
 import { KINDS } from './kinds.ts'
-import { openGate } from './openGate.ts'
 import { startPublisher } from './publisher.ts'
 import { createRedisTransport } from './redisTransport.ts'
 import { openReplica } from './replica.ts'
@@ -88,7 +87,15 @@ async function run(): Promise<void> {
   shutdown.defer('transport', () => transport.close())
 
   const replica = openReplica({ machine, store }, { component, parameters, members })
-  const createGate = await openGate({ replica, store, logger, shutdown }, { settings, component: spelledOut, signer })
+  const rules = requireAdmissionRules(spelledOut)
+  // Where anyone is admitted a member does without the gate, and without the chain’s client that is loaded with it.
+  const createGate =
+    rules.length === 0
+      ? undefined
+      : await (await import('./openGate.ts')).openGate(
+          { replica, store, logger, shutdown },
+          { settings, component: spelledOut, rules, signer },
+        )
   const driver = createDriver(
     {
       createGate,

@@ -2,7 +2,7 @@ import type { Chain } from '../../chain/connectChain.ts'
 import { connectEndpoints } from '../../chain/connectEndpoints.ts'
 import { readBlockTimeMs, readNewestBlock } from '../../chain/readBlock.ts'
 import { createQuotePool } from '../../client/quotePool.ts'
-import { type Component, requireAdmissionRules } from '../../client/readComponent.ts'
+import type { Component } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import type { AdmissionRule } from '../../protocol/tickets/admissionRules.ts'
 import { derivePolicyDigest } from '../attestation/policyDigest.ts'
@@ -25,24 +25,23 @@ export type OpenGateDependencies<State> = Pick<AdmitPeersDependencies<State>, 'r
 
 export type OpenGateParameters = {
   settings: MemberSettings
-  component: Pick<Component, 'component' | 'componentId' | 'home' | 'validators' | 'admission'>
+  component: Pick<Component, 'component' | 'componentId' | 'home'>
+  /** Of the component; one at least. */
+  rules: readonly AdmissionRule[]
   /** This member. */
   signer: Hex
 }
 
 /**
- * Connects a member to what it admits peers by, its pool and the home chain; undefined where its component admits anyone.
+ * Connects a member to what it admits peers by: its pool and the home chain.
  *
- * @throws {AdmissionRulesMissingError} the config has only the rules' signature.
  * @throws {InvalidSettingError} and what `readComponent` throws: an issuer of ISSUERS is not one that a rule names.
  * @throws what `connectEndpoints` throws, where RPC_URLS are set.
  */
 export async function openGate<State>(
   { replica, store, logger, shutdown }: OpenGateDependencies<State>,
-  { settings, component: { component, componentId, home, ...admitted }, signer }: OpenGateParameters,
-): Promise<((wiring: GateWiring) => Gate) | undefined> {
-  const rules = requireAdmissionRules(admitted)
-  if (rules.length === 0) return undefined
+  { settings, component: { component, componentId, home }, rules, signer }: OpenGateParameters,
+): Promise<(wiring: GateWiring) => Gate> {
   const clock = { nowMs: Date.now }
   const tdx = rules.find((rule) => rule.class === 'tdx')
   const pool =

@@ -1,6 +1,3 @@
-import { openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { connectEndpoints } from '../../chain/connectEndpoints.ts'
-import { readAnchoredCommit } from '../../chain/readAnchoredCommit.ts'
 import { type LogReader, NotInLogError } from '../../client/logReader.ts'
 import type { Component } from '../../client/readComponent.ts'
 import { type Hex, toHex } from '../../protocol/bytes.ts'
@@ -59,6 +56,9 @@ export async function chooseTrust(
   }
   if (given !== undefined) return given
   if (rpcUrls === undefined) throw new SyncTrustMissingError()
+  const { openComponentRegistry } = await import('../../chain/componentRegistry.ts')
+  const { connectEndpoints } = await import('../../chain/connectEndpoints.ts')
+  const { readAnchoredCommit } = await import('../../chain/readAnchoredCommit.ts')
   const chainId = home.chainId
   const chain = await connectEndpoints({ rpcUrls, chainId, ...(agreeCount === undefined ? {} : { agreeCount }) })
   const registry = await openComponentRegistry(chain, { address: home.registry, fromBlock })

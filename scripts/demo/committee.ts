@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import type { ComponentKind } from '../../client/readComponent.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
+import { initMember } from '../../workers/member/initMember.ts'
 import {
   endWithUs,
   identifyProcess,
@@ -56,8 +57,8 @@ type Place = { index: number; keystore?: string }
 /** Makes a store for a member, and starts it as a process of its own. */
 export async function startMember(settings: DemoSettings, place: Place): Promise<DemoProcess> {
   const { env, logFile } = placeOf(settings, place)
-  mkdirSync(join(settings.dir, 'logs'), { recursive: true })
-  await runToEnd(['workers/member/main.ts', 'init'], { env, logFile })
+  mkdirSync(dirname(logFile), { recursive: true })
+  await initMember({ config: env.COALITION_CONFIG, kind: env.COMPONENT, keystore: env.KEYSTORE, dir: env.STORE })
   return restartMember(settings, place)
 }
 
@@ -105,21 +106,6 @@ export async function startAnchorer(
   const logFile = join(dir, 'logs', 'chronicle-anchor.log')
   const { child } = await startProcess(['workers/chronicle-anchor/main.ts', 'run'], { env, logFile, ...start })
   return { name: 'chronicle-anchor', child, url: '' }
-}
-
-async function runToEnd(args: readonly string[], options: { env: Record<string, string>; logFile: string }) {
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  endWithUs(child)
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    said += chunk
-  })
-  const status = await new Promise((resolve) => child.once('close', resolve))
-  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${said.trim()}`)
 }
 
 export type CliResult = { status: number; output: string; said: string }

@@ -13,6 +13,7 @@ import { createShutdown } from '../runtime/shutdown.ts'
 import { createCheckpointSigner } from './checkpointer.ts'
 import { createDriver } from './driver.ts'
 import { createInbox } from './inbox.ts'
+import { initMember } from './initMember.ts'
 import { KINDS } from './kinds.ts'
 import { startPublisher } from './publisher.ts'
 import { createRedisTransport } from './redisTransport.ts'
@@ -27,14 +28,8 @@ import { chooseTrust } from './syncTrust.ts'
 const SYNC_READ_TIMEOUT_MS = 30_000
 
 async function init(): Promise<void> {
-  const settings = readMemberSettings()
-  const { component, parameters } = await readComponent(settings.COALITION_CONFIG, { kind: settings.COMPONENT })
-  const signer = await readKeystoreAddress(settings.KEYSTORE)
-  const identity = { dir: settings.STORE, component, signer }
-  initStore(identity)
-  const store = openStore(identity)
-  store.bindParameters(parameters)
-  store.close()
+  const { COALITION_CONFIG: config, COMPONENT: kind, KEYSTORE: keystore, STORE: dir } = readMemberSettings()
+  await initMember({ config, kind, keystore, dir })
 }
 
 async function sync(): Promise<void> {

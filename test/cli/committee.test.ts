@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type HashTypedDataParameters, hashTypedData } from 'viem'
-import { openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { connectChain } from '../../chain/connectChain.ts'
-import { createSender } from '../../chain/createSender.ts'
-import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { createKey, readKeystore, type UnlockedKey, writeKeystore } from '../../client/keystore.ts'
 import { type Component, readComponent } from '../../client/readComponent.ts'
-import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import type { Hex } from '../../protocol/bytes.ts'
 import type { EnvelopeTypedData } from '../../protocol/wire/envelopeTypedData.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
 import {
@@ -20,43 +15,32 @@ import {
   keystorePath,
   PASSWORD_FILE,
   runCli,
-  startAnchorer,
-  startMember,
 } from '../../scripts/demo/committee.ts'
-import { type Service, startChain, startRedis, stopProcess } from '../../scripts/services.ts'
+import { stopProcess } from '../../scripts/services.ts'
+import { startCommittee, startWorld, until, type World } from '../integration/world.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
 
-/** First of the accounts that local test chains fund; its key is public. */
-const TEST_ACCOUNT_KEY: Hex = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const SUCCESSOR: Hex = `0x${'5c'.repeat(32)}`
 const dir = createTestDir()
 const password = readFileSync(PASSWORD_FILE, 'utf8').split('\n')[0]!
 
 /** Real members, an anchorer, a Redis and a chain. The tests below go through one component's life, in their order. */
-let redis: Service
-let chain: Service
+let world: World
 let chronicle: Component
 let readHead: () => Promise<{ epoch: bigint; logSize: bigint; retired: boolean }>
 let members: DemoProcess[]
 /** Keys of members 0 to 5, of whom the config names the first four. */
 let keys: UnlockedKey[]
-const children: ChildProcess[] = []
 let entriesCount = 0
 
 const keystoreOf = (index: number): string =>
   index < 4 ? keystorePath(`member-${index}`) : join(dir, `key-${index}.json`)
 
 before(async () => {
-  ;[redis, chain] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
+  world = await startWorld()
   chronicle = await readComponent(EXAMPLE_CONFIG, { kind: 'chronicle' })
-  const { component, home } = chronicle
-  const connected = await connectChain({ rpcUrl: chain.url, chainId: home.chainId })
-  const payer = createSender(connected, { secretKey: fromHex(TEST_ACCOUNT_KEY) })
-  const paying = await readKeystore({ path: keystorePath('anchorer'), password })
-  await payer.send({ to: paying.signer, data: '0x', valueWei: 10n ** 18n })
-  const { address } = await deployRegistry(payer)
-  const registry = await openComponentRegistry(connected, { address })
-  readHead = () => registry.readHead({ component })
+  const { component } = chronicle
+  readHead = () => world.registry.readHead({ component })
   keys = await Promise.all(
     [0, 1, 2, 3, 4, 5].map(async (index) => {
       if (index < 4) return await readKeystore({ path: keystoreOf(index), password })
@@ -65,19 +49,13 @@ before(async () => {
       return key
     }),
   )
-  const start = { onStart: (child: ChildProcess) => void children.push(child) }
-  const settings = { redisUrl: redis.url, rpcUrl: chain.url, config: EXAMPLE_CONFIG, dir, start }
-  members = await Promise.all(keys.map((_, index) => startMember(settings, { index, keystore: keystoreOf(index) })))
-  await startAnchorer(settings, { logUrls: members.map(({ url }) => url) })
+  const settings = { ...world, config: EXAMPLE_CONFIG, dir }
+  members = await startCommittee(
+    settings,
+    keys.map((_, index) => keystoreOf(index)),
+  )
 })
-after(async () => {
-  await Promise.all(children.map(stopProcess))
-  await Promise.all([redis.stop(), chain.stop()])
-})
-
-const until = async (isTrue: () => Promise<boolean>): Promise<void> => {
-  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 100))
-}
+after(() => world.stop())
 
 const seatsOf = (indexes: readonly number[]) =>
   indexes
@@ -96,7 +74,7 @@ const KEY = ['--password-file', PASSWORD_FILE] as const
 /** `coalition committee WORDS` of the operator of member `index`, on the log of member `from`. */
 const approve = (index: number, words: readonly string[], from = index): Promise<CliResult> =>
   runCli([
-    ...['committee', ...words, '--config', EXAMPLE_CONFIG, '--log', members[from]!.url, '--redis', redis.url],
+    ...['committee', ...words, '--config', EXAMPLE_CONFIG, '--log', members[from]!.url, '--redis', world.redisUrl],
     ...['--key', keystoreOf(index), ...KEY, '--json'],
   ])
 
@@ -117,7 +95,7 @@ async function append(from: number): Promise<CliResult> {
   writeFileSync(file, `{"n":${entriesCount}}\n`)
   return await runCli([
     ...['chronicle', 'append', '--config', EXAMPLE_CONFIG, '--file', file, '--key', keystorePath('submitter'), ...KEY],
-    ...['--log', members[from]!.url, '--redis', redis.url, '--json'],
+    ...['--log', members[from]!.url, '--redis', world.redisUrl, '--json'],
   ])
 }
 
@@ -134,18 +112,18 @@ async function appendAndVerify(from: number): Promise<string> {
 
 type Checked = { head: { epoch: string }; statement: { text: string }; retirement: unknown }
 const verify = (from: number, index: string): Promise<CliResult> =>
-  runCli(['verify', index, '--log', members[from]!.url, '--rpc', chain.url, '--config', EXAMPLE_CONFIG, '--json'])
+  runCli(['verify', index, '--log', members[from]!.url, '--rpc', world.rpcUrl, '--config', EXAMPLE_CONFIG, '--json'])
 
 const survey = (of: readonly number[]): Promise<CliResult> =>
   runCli([
     ...['status', EXAMPLE_CONFIG, '--member', ...of.map((index) => members[index]!.url)],
-    ...['--rpc', chain.url, '--json'],
+    ...['--rpc', world.rpcUrl, '--json'],
   ])
 
 test('an approval is printed for a key elsewhere to sign, sent with its signature, and counted once', async () => {
   const words = ['committee', 'rotate', '--members', membersFile([1, 2, 3, 4]), '--config', EXAMPLE_CONFIG]
   const { signer, secretKey } = keys[0]!
-  const rest = ['--log', members[0]!.url, '--redis', redis.url, '--signer', signer, '--json']
+  const rest = ['--log', members[0]!.url, '--redis', world.redisUrl, '--signer', signer, '--json']
   const toSign = outputOf<{ digest: Hex; sequence: string; typedData: EnvelopeTypedData }>(
     await runCli([...words, ...rest, '--print']),
   )

@@ -3,41 +3,24 @@ import type { ChildProcess } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type ComponentRegistry, openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { type Chain, connectChain } from '../../chain/connectChain.ts'
-import { createSender } from '../../chain/createSender.ts'
-import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { createAtlasModelReader } from '../../client/atlasModel.ts'
-import { createKey, readKeystore, writeKeystore } from '../../client/keystore.ts'
+import { createKey, writeKeystore } from '../../client/keystore.ts'
 import { type Component, readComponent } from '../../client/readComponent.ts'
-import { fromHex, type Hex } from '../../protocol/bytes.ts'
-import {
-  type CliResult,
-  EXAMPLE_CONFIG,
-  keystorePath,
-  PASSWORD_FILE,
-  runCli,
-  startAnchorer,
-  startMember,
-} from '../../scripts/demo/committee.ts'
-import { type Service, startChain, startProcess, startRedis, stopProcess } from '../../scripts/services.ts'
+import type { Hex } from '../../protocol/bytes.ts'
+import { type CliResult, EXAMPLE_CONFIG, keystorePath, PASSWORD_FILE, runCli } from '../../scripts/demo/committee.ts'
+import { startProcess, stopProcess } from '../../scripts/services.ts'
 import { cardOf, lattice, organism } from '../client/atlasWorld.ts'
 import { type CardServer, createAuthority, serveCards } from '../workers/atlas-sync/cardServer.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
+import { startCommittee, startWorld, until, type World } from './world.ts'
 
-/** First of the accounts that local test chains fund; its key is public. */
-const TEST_ACCOUNT_KEY: Hex = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const newcomer: Hex = `0x${'c3'.repeat(32)}`
 const dir = createTestDir()
 const config = join(dir, 'coalition.json')
 const password = readFileSync(PASSWORD_FILE, 'utf8').split('\n')[0]!
-const children: ChildProcess[] = []
 
 /** Four members of an Atlas, an anchorer, a Redis, a chain, and a citizen's server. The tests go through one Atlas's life. */
-let redis: Service
-let chain: Service
-let connected: Chain
-let registry: ComponentRegistry
+let world: World
 let atlas: Component
 let logs: string[]
 let cards: CardServer
@@ -54,7 +37,7 @@ function writeConfig(path: string, citizens: readonly { citizen: Hex; cardSigner
 }
 
 before(async () => {
-  ;[redis, chain] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
+  world = await startWorld()
   const authority = createAuthority()
   writeFileSync(join(dir, 'ca.pem'), authority.ca)
   cards = await serveCards(authority.issue('127.0.0.1'), (response, { url = '' }) => {
@@ -73,33 +56,20 @@ before(async () => {
     { citizen: newcomer, cardSigner: keys.lattice.signer },
   ])
   atlas = await readComponent(config, { kind: 'atlas' })
-  connected = await connectChain({ rpcUrl: chain.url, chainId: atlas.home.chainId })
-  const payer = createSender(connected, { secretKey: fromHex(TEST_ACCOUNT_KEY) })
-  const paying = await readKeystore({ path: keystorePath('anchorer'), password })
-  await payer.send({ to: paying.signer, data: '0x', valueWei: 10n ** 18n })
-  registry = await openComponentRegistry(connected, await deployRegistry(payer))
-  const start = { onStart: (child: ChildProcess) => void children.push(child) }
-  const settings = { redisUrl: redis.url, rpcUrl: chain.url, config, component: 'atlas', dir, start } as const
-  logs = (await Promise.all([0, 1, 2, 3].map((index) => startMember(settings, { index })))).map(({ url }) => url)
-  await startAnchorer(settings, { logUrls: logs })
+  logs = (await startCommittee({ ...world, config, component: 'atlas', dir })).map(({ url }) => url)
 })
 after(async () => {
   cards.close()
-  await Promise.all(children.map(stopProcess))
-  await Promise.all([redis.stop(), chain.stop()])
+  await world.stop()
 })
-
-const until = async (isTrue: () => Promise<boolean>): Promise<void> => {
-  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 100))
-}
 
 async function startWorker(of = config): Promise<{ child: ChildProcess; url: string }> {
   const { child, line } = await startProcess(['workers/atlas-sync/main.ts', 'run'], {
-    onStart: (each) => void children.push(each),
+    ...world.start,
     logFile: join(dir, 'atlas-sync.log'),
     env: {
       ...{ COALITION_CONFIG: of, KEYSTORE: keystorePath('submitter'), KEYSTORE_PASSWORD_FILE: PASSWORD_FILE },
-      ...{ REDIS_URL: redis.url, RPC_URLS: chain.url, LOG_URLS: logs.join(), CONFIRMATIONS: '1' },
+      ...{ REDIS_URL: world.redisUrl, RPC_URLS: world.rpcUrl, LOG_URLS: logs.join(), CONFIRMATIONS: '1' },
       ...{ REFRESH_EVERY_MS: '200', CARD_EVERY_MS: '500', ALLOW_PRIVATE_NETWORKS: 'yes' },
       CARD_CA_FILE: join(dir, 'ca.pem'),
       SELF_PUBLISHED: [lattice, organism].map((id) => `${id}=https://127.0.0.1:${cards.port}/${id}`).join(),
@@ -112,7 +82,7 @@ const run = (words: readonly string[]): Promise<CliResult> => runCli(['atlas', .
 const write = (words: readonly string[], key: string): Promise<CliResult> =>
   run([
     ...[...words, '--config', config, '--key', key, '--password-file', PASSWORD_FILE],
-    ...['--log', ...logs, '--redis', redis.url],
+    ...['--log', ...logs, '--redis', world.redisUrl],
   ])
 
 function outputOf<T>({ status, output, said }: CliResult): T {
@@ -139,8 +109,8 @@ test('atlas: a citizen publishes its card with the command line, and anyone read
   const show = (...words: string[]) => run(['show', lattice.slice(0, 42), '--config', config, ...words])
   const shown = outputOf<Shown>(await show('--log', ...logs))
   assert.deepEqual([shown.under, shown.card?.sequence], ['certificate', '1'])
-  await until(async () => (await show('--log', ...logs, '--rpc', chain.url)).status === 0)
-  const anchored = outputOf<Shown>(await show('--log', ...logs, '--rpc', chain.url))
+  await until(async () => (await show('--log', ...logs, '--rpc', world.rpcUrl)).status === 0)
+  const anchored = outputOf<Shown>(await show('--log', ...logs, '--rpc', world.rpcUrl))
   assert.deepEqual([anchored.under, anchored.card?.endpoints], ['chain', [...cardOf(lattice).endpoints]])
   const stranger = await write(['withdraw', '--citizen', lattice, '--sequence', '9'], keystoreOf('organism'))
   assert.equal(codeOf(stranger), 'SUBMISSION_REFUSED')
@@ -159,7 +129,7 @@ test('atlas-sync: brings what a citizen signed and serves itself, a contract tak
   served.set(`/${organism}`, signed.output)
   served.set(`/${lattice}`, (await sign(lattice, 'organism', '8')).output)
   const { child, url } = await startWorker()
-  const reader = createAtlasModelReader({ url, atlas, chain: connected })
+  const reader = createAtlasModelReader({ url, atlas, chain: world.chain })
   const isThere = async (): Promise<boolean> => {
     const found = await reader.readCitizen(organism).catch((error: { code?: string }) => {
       // Between two reads of the worker an anchor may come, and before the first there is nothing.
@@ -170,7 +140,7 @@ test('atlas-sync: brings what a citizen signed and serves itself, a contract tak
   await until(isThere)
   const { card, basis } = await reader.readCitizen(organism)
   assert.ok(basis.kind === 'anchored')
-  await registry.verifyStateItem({ component: atlas.component, head: basis.head, maxAgeMs: 600_000n, ...card! })
+  await world.registry.verifyStateItem({ component: atlas.component, head: basis.head, maxAgeMs: 600_000n, ...card! })
 
   const health = async () => (await (await fetch(`${url}/health`)).json()) as { outcomes: Record<string, number> }
   await until(async () => ((await health()).outcomes.CARD_FORGED ?? 0) > 0)
@@ -182,10 +152,10 @@ test('atlas-sync: brings what a citizen signed and serves itself, a contract tak
   assert.deepEqual([own?.name, BigInt(own?.confirmed?.height ?? 0) > 0n], ['atlas', true])
 
   // Killed in the middle and started again, it has everything from the chain and the members.
-  const listed = outputOf<object>(await run(['list', '--config', config, '--worker', url, '--rpc', chain.url]))
+  const listed = outputOf<object>(await run(['list', '--config', config, '--worker', url, '--rpc', world.rpcUrl]))
   child.kill('SIGKILL')
   const again = await startWorker()
-  const relisted = () => run(['list', '--config', config, '--worker', again.url, '--rpc', chain.url])
+  const relisted = () => run(['list', '--config', config, '--worker', again.url, '--rpc', world.rpcUrl])
   await until(async () => (await relisted()).status === 0)
   assert.deepEqual(outputOf(await relisted()), listed)
   await stopProcess(again.child)
@@ -193,7 +163,7 @@ test('atlas-sync: brings what a citizen signed and serves itself, a contract tak
 
 test('atlas-sync: brings the citizens of a republished config, and the card of one that left is gone', async () => {
   const { child, url } = await startWorker(join(dir, 'republished.json'))
-  const reader = createAtlasModelReader({ url, atlas, chain: connected })
+  const reader = createAtlasModelReader({ url, atlas, chain: world.chain })
   const seatOf = async (citizen: Hex) => (await reader.readCitizen(citizen).catch(() => undefined))?.seat
   await until(async () => (await seatOf(newcomer))?.isListed === true)
   await until(async () => (await seatOf(lattice))?.isListed === false)

@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS, TICKET_VERIFIER_ADDRESS } from '../../chain/addresses.ts'
-import { openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { type Chain, connectChain } from '../../chain/connectChain.ts'
-import { createSender } from '../../chain/createSender.ts'
-import { deployRegistry } from '../../chain/deployRegistry.ts'
+import { COMPONENT_REGISTRY_ADDRESS, TICKET_VERIFIER_ADDRESS } from '../../chain/addresses.ts'
 import { type BindOptions, type Bound, bind } from '../../client/bind.ts'
 import type { CitizenEvent } from '../../client/correlate.ts'
-import { createKey, readKeystore } from '../../client/keystore.ts'
-import { readPasswordFile } from '../../client/passwordFile.ts'
+import { createKey } from '../../client/keystore.ts'
+import { createLogReader } from '../../client/logReader.ts'
 import type { ComponentKind } from '../../client/readComponent.ts'
-import { fromHex, type Hex, toHex } from '../../protocol/bytes.ts'
+import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { defineCoalition } from '../../protocol/identity/coalition.ts'
 import type { CoalitionFile } from '../../protocol/identity/configFile.ts'
 import { LatticeConfig } from '../../protocol/identity/lattice.ts'
@@ -22,23 +17,21 @@ import { OrganismRef } from '../../protocol/identity/organism.ts'
 import { deriveNamedAudience } from '../../protocol/tickets/audience.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
-import { keystorePath, PASSWORD_FILE, startAnchorer, startMember } from '../../scripts/demo/committee.ts'
-import { type Service, startChain, startRedis, stopProcess } from '../../scripts/services.ts'
+import { HEARTBEAT_TYPEHASH } from '../../protocol/wire/ticket.ts'
+import { keystorePath } from '../../scripts/demo/committee.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
 import { deriveRequestDigest, type ReferenceCitizen, startReferenceCitizen } from './referenceCitizen.ts'
+import { CHAIN_ID, readSeats, startCommittee, startWorld, until, type World } from './world.ts'
 
-// Public: the first account of every Hardhat node.
-const PAYER = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-const CHAIN_ID = 31_337
 const AUDIENCE = deriveNamedAudience('events.coalition.test')
 const LIFETIME_SECONDS = 3_600n
+const HEARTBEAT_EVERY_SECONDS = 3
 
 /**
  * A whole coalition: two citizens with services of their own, four committees in processes of their own, a Redis and a chain.
  * An integrator holds its config, and nothing else of it. The tests go through one life of it, in their order.
  */
 const dir = createTestDir()
-const children: ChildProcess[] = []
 /** Writes to the Chronicle, brings cards to the Atlas and issues tickets. */
 const operator = createKey()
 /** Card keys of the lattice and of the organism. */
@@ -48,21 +41,11 @@ const integrator = createKey()
 const lattice = new LatticeConfig({ name: 'ethereum.mainnet', chainId: 1 })
 const organism = new OrganismRef({ role: 'oracle', name: 'price-feed.eur' })
 const newcomer = new OrganismRef({ role: 'attestor', name: 'proof.fabric' })
-let redis: Service
-let node: Service
-let chain: Chain
+let world: World
 let file: CoalitionFile
 let options: BindOptions
 let services: ReferenceCitizen[]
 let bound: Bound<CoalitionFile>
-
-const seatOf = (index: number) => {
-  const { address, noteKey } = JSON.parse(readFileSync(keystorePath(`member-${index}`), 'utf8')) as {
-    address: string
-    noteKey: Hex
-  }
-  return { signer: `0x${address}` as Hex, noteKey }
-}
 
 /** Seats of the example's members: each component's committee is of its own, though a key may sit on several. */
 const SEATS: Record<ComponentKind, readonly number[]> = {
@@ -71,7 +54,7 @@ const SEATS: Record<ComponentKind, readonly number[]> = {
   atlas: [0],
   tickets: [1],
 }
-const membersOf = (kind: ComponentKind) => SEATS[kind].map(seatOf).sort((a, b) => (a.signer < b.signer ? -1 : 1))
+const membersOf = (kind: ComponentKind) => readSeats(SEATS[kind])
 
 function createFile(): CoalitionFile {
   const cadence = { anchorEveryCommits: 4, anchorEverySeconds: 1 }
@@ -92,34 +75,25 @@ function createFile(): CoalitionFile {
     ticketIssuer: {
       name: 'integration.tickets',
       members: membersOf('tickets'),
-      parameters: { issuers: [operator.signer], heartbeatEverySeconds: 60, ...cadence },
+      parameters: { issuers: [operator.signer], heartbeatEverySeconds: HEARTBEAT_EVERY_SECONDS, ...cadence },
     },
   }
 }
 
 before(async () => {
-  ;[redis, node] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
-  chain = await connectChain({ rpcUrl: node.url, chainId: CHAIN_ID })
-  const payer = createSender(chain, { secretKey: fromHex(PAYER) })
-  for (const contract of DEPLOYED_CONTRACTS) await deployRegistry(payer, contract)
-  const anchorer = await readKeystore({ path: keystorePath('anchorer'), password: readPasswordFile(PASSWORD_FILE) })
-  await payer.send({ to: anchorer.signer, data: '0x', valueWei: 10n ** 18n })
+  world = await startWorld()
   file = createFile()
   const config = join(dir, 'coalition.json')
   writeFileSync(config, JSON.stringify(file))
   const http: Partial<Record<ComponentKind, string[]>> = {}
-  const start = { onStart: (child: ChildProcess) => void children.push(child) }
   await Promise.all(
     (Object.keys(SEATS) as ComponentKind[]).map(async (component) => {
-      const settings = { redisUrl: redis.url, rpcUrl: node.url, config, component, dir: join(dir, component), start }
-      const members = await Promise.all(
-        SEATS[component].map((index) => startMember(settings, { index, keystore: keystorePath(`member-${index}`) })),
-      )
+      const keystores = SEATS[component].map((index) => keystorePath(`member-${index}`))
+      const members = await startCommittee({ ...world, config, component, dir: join(dir, component) }, keystores)
       http[component] = members.map(({ url }) => url)
-      await startAnchorer(settings, { logUrls: http[component] })
     }),
   )
-  options = { chain: { rpcUrls: [node.url] }, http, redis: redis.url }
+  options = { chain: { rpcUrls: [world.rpcUrl] }, http, redis: world.redisUrl }
   bound = await bind(defineCoalition(file), options)
   const lifetimeMaxMs = Number(LIFETIME_SECONDS) * 1_000
   const validator = bound.tickets!.createValidator({ audience: AUDIENCE, lifetimeMaxMs })
@@ -130,13 +104,8 @@ before(async () => {
 })
 after(async () => {
   await Promise.all(services.map((each) => each.close()))
-  await Promise.all(children.map(stopProcess))
-  await Promise.all([redis.stop(), node.stop()])
+  await world.stop()
 })
-
-const until = async (isTrue: () => Promise<boolean>): Promise<void> => {
-  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 50))
-}
 
 test('bind: gives handles on what the config names, and on nothing else', async () => {
   assert.equal(bound.coalition.coalitionId(), defineCoalition(file).coalitionId())
@@ -190,10 +159,9 @@ test('an integrator binds to two citizens, an Atlas and a ticket issuer through 
     // What the card's proof stands under is the chain's newest head, so a contract takes it.
     const anchored = await readCard!({ proof: 'anchored' })
     assert.ok(anchored.basis.head)
-    const registry = await openComponentRegistry(chain, { address: COMPONENT_REGISTRY_ADDRESS })
     const { component } = bound.atlas!
     const { item, proof } = anchored.card!
-    await registry.verifyStateItem({ component, head: anchored.basis.head, item, proof, maxAgeMs: 600_000n })
+    await world.registry.verifyStateItem({ component, head: anchored.basis.head, item, proof, maxAgeMs: 600_000n })
     await assert.rejects(readEvents(url!, { citizen: stableId, jws: '{}' }), /403 TICKET_MALFORMED/)
   }
   // The same ticket, to a contract.
@@ -268,9 +236,8 @@ test('the coalition republishes its config with a new citizen: the Chronicle rec
   const { entries, basis } = await chronicle.read({ proof: 'anchored' })
   const added = entries.find((each) => each.said?.kind === 'citizenAdded' && each.said.citizen === newcomer.stableId())
   assert.ok(added)
-  const registry = await openComponentRegistry(chain, { address: COMPONENT_REGISTRY_ADDRESS })
   const { component } = chronicle
-  await registry.verifyInclusion({
+  await world.registry.verifyInclusion({
     component,
     head: basis.head!,
     index: added.index,
@@ -300,4 +267,15 @@ test('the coalition republishes its config with a new citizen: the Chronicle rec
     hits.map(({ index, kind }) => [index, kind]),
     [[added.index, 'citizenAdded']],
   )
+})
+
+test('a ticket issuer’s heart beats with nobody’s command', async () => {
+  const log = createLogReader({ url: (options.http as Record<ComponentKind, string[]>).tickets[0]! })
+  const isHeartbeat = (entry: Uint8Array): boolean => toHex(entry.subarray(0, 32)) === HEARTBEAT_TYPEHASH
+  // A commit has one heartbeat at most, so the second of two in a row came by itself.
+  await until(async () => {
+    const { logSize: size } = (await log.readNewestAnchor()).commit
+    const entries = await log.readEntries({ index: 0n, size })
+    return entries.some((entry, index) => index > 0 && isHeartbeat(entry) && isHeartbeat(entries[index - 1]!))
+  })
 })

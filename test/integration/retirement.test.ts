@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type ComponentRegistry, openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { connectChain } from '../../chain/connectChain.ts'
-import { createSender, type Sender } from '../../chain/createSender.ts'
-import { deployRegistry } from '../../chain/deployRegistry.ts'
+import type { ComponentRegistry } from '../../chain/componentRegistry.ts'
 import { createEpochs, type Epochs } from '../../client/epochs.ts'
 import { findSuccessor } from '../../client/findSuccessor.ts'
 import { createKey, readKeystore, type UnlockedKey, writeKeystore } from '../../client/keystore.ts'
@@ -14,7 +10,7 @@ import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { readPasswordFile } from '../../client/passwordFile.ts'
 import { type Component, readComponent } from '../../client/readComponent.ts'
 import { createSubmitter, type Submitter } from '../../client/submit.ts'
-import { fromHex, type Hex, toHex } from '../../protocol/bytes.ts'
+import { type Hex, toHex } from '../../protocol/bytes.ts'
 import { hashLeaf } from '../../protocol/log/treeHash.ts'
 import { rootOf } from '../../protocol/log/treeRoot.ts'
 import { createCertificate } from '../../protocol/wire/certificate.ts'
@@ -24,21 +20,13 @@ import { signEnvelope } from '../../protocol/wire/envelope.ts'
 import { ComponentRetiredError } from '../../protocol/wire/next.ts'
 import { encodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
 import { signDigest } from '../../protocol/wire/signature.ts'
-import {
-  type DemoProcess,
-  keystorePath,
-  PASSWORD_FILE,
-  runCli,
-  startAnchorer,
-  startMember,
-} from '../../scripts/demo/committee.ts'
-import { type Service, startChain, startProcess, startRedis, stopProcess } from '../../scripts/services.ts'
+import { type DemoProcess, keystorePath, PASSWORD_FILE, restartMember, runCli } from '../../scripts/demo/committee.ts'
+import { stopProcess } from '../../scripts/services.ts'
 import { createTestLog } from '../chain/testLog.ts'
 import { assertRefused } from '../contracts/refusals.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
+import { CHAIN_ID, startCommittee, startWorld, until, type World } from './world.ts'
 
-// Public: the first account of every Hardhat node.
-const PAYER = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const STATEMENTS = 4
 /** Of each client, before the retirement is asked for, and at the successor. */
 const ENVELOPES_MIN = 5
@@ -49,12 +37,9 @@ const ENVELOPES_MIN = 5
  */
 const dir = createTestDir()
 const password = readPasswordFile(PASSWORD_FILE)
-const children: ChildProcess[] = []
 const clients = [createKey(), createKey()] as const
-let redis: Service
-let chain: Service
+let world: World
 let registry: ComponentRegistry
-let sender: Sender
 let retiring: Committee
 let next: Committee
 
@@ -62,19 +47,12 @@ type Committee = { config: string; chronicle: Component; keystores: string[]; me
 type Seat = { keystore: string; signer: Hex; noteKey: Hex }
 
 before(async () => {
-  ;[redis, chain] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
-  const connected = await connectChain({ rpcUrl: chain.url, chainId: 31_337n })
-  sender = createSender(connected, { secretKey: fromHex(PAYER) })
-  registry = await openComponentRegistry(connected, await deployRegistry(sender))
-  const anchorer = await readKeystore({ path: keystorePath('anchorer'), password })
-  await sender.send({ to: anchorer.signer, data: '0x', valueWei: 10n ** 18n })
-  retiring = await startCommittee('retiring', await Promise.all([0, 1, 2, 3].map(readSeat)))
-  next = await startCommittee('next', await Promise.all([0, 1, 2, 3].map(createSeat)))
+  world = await startWorld()
+  ;({ registry } = world)
+  retiring = await startChronicle('retiring', await Promise.all([0, 1, 2, 3].map(readSeat)))
+  next = await startChronicle('next', await Promise.all([0, 1, 2, 3].map(createSeat)))
 })
-after(async () => {
-  await Promise.all(children.map(stopProcess))
-  await Promise.all([redis.stop(), chain.stop()])
-})
+after(() => world.stop())
 
 async function readSeat(index: number): Promise<Seat> {
   const keystore = keystorePath(`member-${index}`)
@@ -90,7 +68,7 @@ async function createSeat(index: number): Promise<Seat> {
 }
 
 /** The coalition's config with these members, and all of them and an anchorer at work. */
-async function startCommittee(name: string, seats: readonly Seat[]): Promise<Committee> {
+async function startChronicle(name: string, seats: readonly Seat[]): Promise<Committee> {
   const sorted = [...seats].sort((a, b) => (a.signer < b.signer ? -1 : 1))
   const config = join(dir, `${name}.json`)
   const members = sorted.map(({ signer, noteKey }) => ({ signer, noteKey }))
@@ -101,29 +79,14 @@ async function startCommittee(name: string, seats: readonly Seat[]): Promise<Com
     JSON.stringify({
       schemaVersion: 1,
       name: 'retirement.test',
-      home: { chainId: 31_337, registry: registry.address },
+      home: { chainId: CHAIN_ID, registry: registry.address },
       modules: { chronicle: { members, parameters } },
     }),
   )
   const keystores = sorted.map(({ keystore }) => keystore)
-  const settings = settingsOf({ name, config })
-  const started = await Promise.all(keystores.map((keystore, index) => startMember(settings, { index, keystore })))
-  const urls = started.map(({ url }) => url)
-  await startAnchorer(settings, { logUrls: urls })
+  const started = await startCommittee({ ...world, config, dir: join(dir, name) }, keystores)
   const chronicle = await readComponent(config, { kind: 'chronicle' })
-  return { config, chronicle, keystores, members: started, log: createLogReader({ url: urls[0]! }) }
-}
-
-const settingsOf = ({ name, config }: { name: string; config: string }) => ({
-  redisUrl: redis.url,
-  rpcUrl: chain.url,
-  config,
-  dir: join(dir, name),
-  start: { onStart: (child: ChildProcess) => void children.push(child) },
-})
-
-const until = async (isTrue: () => Promise<boolean>): Promise<void> => {
-  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 50))
+  return { config, chronicle, keystores, members: started, log: createLogReader({ url: started[0]!.url }) }
 }
 
 /** What a client was told, and proved to itself. */
@@ -135,7 +98,7 @@ type Acknowledged = { component: Hex; entries: Uint8Array[] }
  */
 async function write(key: UnlockedKey, acknowledged: Acknowledged[]): Promise<Epochs> {
   let epochs = createEpochs(retiring.chronicle)
-  let submitter: Submitter = await createSubmitter({ redisUrl: redis.url, epochs, logs: [retiring.log] })
+  let submitter: Submitter = await createSubmitter({ redisUrl: world.redisUrl, epochs, logs: [retiring.log] })
   const isThere = (): boolean => epochs.component !== retiring.chronicle.component
   let sequence = 1n
   let countThere = 0
@@ -154,7 +117,7 @@ async function write(key: UnlockedKey, acknowledged: Acknowledged[]): Promise<Ep
         const { successor } = error
         ;({ epochs } = await findSuccessor(registry, { successor, registry: registry.address }))
         await submitter.close()
-        submitter = await createSubmitter({ redisUrl: redis.url, epochs })
+        submitter = await createSubmitter({ redisUrl: world.redisUrl, epochs })
         sequence = 1n
         continue
       }
@@ -174,7 +137,7 @@ async function write(key: UnlockedKey, acknowledged: Acknowledged[]): Promise<Ep
 const approve = async (index: number): Promise<string> => {
   const { status, output, said } = await runCli([
     ...['committee', 'retire', '--successor', next.chronicle.component, '--reason', 'new committee'],
-    ...['--config', retiring.config, '--log', retiring.members[index]!.url, '--redis', redis.url],
+    ...['--config', retiring.config, '--log', retiring.members[index]!.url, '--redis', world.redisUrl],
     ...['--key', retiring.keystores[index]!, '--password-file', PASSWORD_FILE, '--json'],
   ])
   assert.equal(status, 0, said)
@@ -252,7 +215,7 @@ test('after its retirement all of its members together cannot anchor anything mo
   const signatures = new Map(keys.map(({ signer, secretKey }) => [signer, signDigest(digest, secretKey)]))
   const certified = { commit, certificate: createCertificate({ round: 0, signers, signatures }) }
   const consistencyProof = proveConsistency(entries.length, grown.length)
-  const anchor = () => registry.anchor(sender, { previous: head, certified, members, consistencyProof })
+  const anchor = () => registry.anchor(world.payer, { previous: head, certified, members, consistencyProof })
   await assertRefused(anchor, 'ComponentRegistryRetired')
   assert.deepEqual(await registry.readHead({ component }), head)
 })
@@ -262,23 +225,11 @@ test('members of a retired component that are restarted serve its log, decide no
   const { component } = chronicle
   const head = await registry.readHead({ component })
   await Promise.all(members.map(({ child }) => stopProcess(child)))
-  const urls = await Promise.all(
-    keystores.map(async (keystore, index) => {
-      const env = {
-        COALITION_CONFIG: config,
-        KEYSTORE: keystore,
-        KEYSTORE_PASSWORD_FILE: PASSWORD_FILE,
-        STORE: join(dir, 'retiring', `member-${index}`),
-        REDIS_URL: redis.url,
-      }
-      const { child, line } = await startProcess(['workers/member/main.ts', 'run'], { env })
-      children.push(child)
-      return (JSON.parse(line) as { url: string }).url
-    }),
-  )
-  const logs = urls.map((url) => createLogReader({ url }))
+  const settings = { ...world, config, dir: join(dir, 'retiring') }
+  const again = await Promise.all(keystores.map((keystore, index) => restartMember(settings, { index, keystore })))
+  const logs = again.map(({ url }) => createLogReader({ url }))
   const [{ signer, secretKey }] = clients
-  const submitter = await createSubmitter({ redisUrl: redis.url, epochs: createEpochs(chronicle), logs })
+  const submitter = await createSubmitter({ redisUrl: world.redisUrl, epochs: createEpochs(chronicle), logs })
   const sequence = (await logs[0]!.readSequence(signer)) + 1n
   const commands = [encodeChronicleCommand({ kind: 'recordStatement', statement: Buffer.from('"late"') })]
   const late = signEnvelope({ component, submitter: signer, sequence, commands }, secretKey)

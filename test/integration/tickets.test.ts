@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { decodeErrorResult, encodeDeployData, getCreate2Address, toFunctionSelector } from 'viem'
-import {
-  COMPONENT_REGISTRY_ADDRESS,
-  CREATE2_PROXY_ADDRESS,
-  DEPLOYED_CONTRACTS,
-  TICKET_VERIFIER_ADDRESS,
-} from '../../chain/addresses.ts'
-import { type ComponentRegistry, openComponentRegistry } from '../../chain/componentRegistry.ts'
-import { type Chain, connectChain, findRevertData } from '../../chain/connectChain.ts'
+import { COMPONENT_REGISTRY_ADDRESS, CREATE2_PROXY_ADDRESS, TICKET_VERIFIER_ADDRESS } from '../../chain/addresses.ts'
+import { findRevertData } from '../../chain/connectChain.ts'
 import { createSender, type Sender } from '../../chain/createSender.ts'
-import { deployRegistry } from '../../chain/deployRegistry.ts'
 import { componentRegistryAbi } from '../../chain/generated/componentRegistry.ts'
 import { ticketGateAbi, ticketGateBytecode } from '../../chain/generated/ticketGate.ts'
 import { ticketVerifierAbi } from '../../chain/generated/ticketVerifier.ts'
@@ -22,40 +14,24 @@ import { readHeads } from '../../chain/readHeads.ts'
 import { RegistryRefusedError } from '../../chain/registryRefusal.ts'
 import { openTicketVerifier } from '../../chain/ticketVerifier.ts'
 import { readTicketProofFile } from '../../cli/ticketProofFile.ts'
-import { readKeystore } from '../../client/keystore.ts'
-import { readPasswordFile } from '../../client/passwordFile.ts'
 import { type Component, readComponent } from '../../client/readComponent.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { deriveContractAudience } from '../../protocol/tickets/audience.ts'
 import { createIssuedByValidator } from '../../protocol/tickets/issuedByValidator.ts'
 import { decodeTicketJson } from '../../protocol/tickets/ticketJson.ts'
 import { hashTicket } from '../../protocol/wire/ticket.ts'
-import {
-  type CliResult,
-  type DemoProcess,
-  keystorePath,
-  PASSWORD_FILE,
-  runCli,
-  startAnchorer,
-  startMember,
-} from '../../scripts/demo/committee.ts'
-import { type Service, startChain, startRedis, stopProcess } from '../../scripts/services.ts'
+import { type CliResult, type DemoProcess, keystorePath, PASSWORD_FILE, runCli } from '../../scripts/demo/committee.ts'
 import { createTestDir } from '../workers/member/chronicle-of-tests.ts'
+import { CHAIN_ID, readSeats, startCommittee, startWorld, until, type World } from './world.ts'
 
-// Public: the first two accounts of every Hardhat node. One pays for deployments, the other holds tickets.
-const PAYER = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+// Public: the second account of every Hardhat node.
 const HOLDER = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
-const CHAIN_ID = 31_337
 const MAX_AGE_MS = 600_000n
 
 /** Four members of a ticket issuer and an anchorer, as processes, a Redis and a chain, and a gate on it. In this order. */
 const dir = createTestDir()
-const children: ChildProcess[] = []
-let redis: Service
-let node: Service
-let chain: Chain
+let world: World
 let holder: Sender
-let registry: ComponentRegistry
 let issuer: Component
 let members: DemoProcess[]
 let gate: Hex
@@ -64,15 +40,9 @@ const config = join(dir, 'coalition.json')
 const path = (name: string): string => join(dir, name)
 
 before(async () => {
-  ;[redis, node] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
-  chain = await connectChain({ rpcUrl: node.url, chainId: CHAIN_ID })
-  const payer = createSender(chain, { secretKey: fromHex(PAYER) })
+  world = await startWorld()
+  const { chain, payer } = world
   holder = createSender(chain, { secretKey: fromHex(HOLDER) })
-  for (const contract of DEPLOYED_CONTRACTS) await deployRegistry(payer, contract)
-  registry = await openComponentRegistry(chain, { address: COMPONENT_REGISTRY_ADDRESS })
-  const password = readPasswordFile(PASSWORD_FILE)
-  const anchorer = await readKeystore({ path: keystorePath('anchorer'), password })
-  await payer.send({ to: anchorer.signer, data: '0x', valueWei: 10n ** 18n })
   writeConfig()
   issuer = await readComponent(config, { kind: 'tickets' })
   const gateCode = encodeDeployData({
@@ -84,21 +54,13 @@ before(async () => {
   await payer.send({ to: CREATE2_PROXY_ADDRESS, data: `${salt}${gateCode.slice(2)}` })
   gate = getCreate2Address({ from: CREATE2_PROXY_ADDRESS, salt, bytecode: gateCode }).toLowerCase() as Hex
   audience = deriveContractAudience({ chainId: BigInt(CHAIN_ID), address: gate })
-  const start = { onStart: (child: ChildProcess) => void children.push(child) }
-  const settings = { redisUrl: redis.url, rpcUrl: node.url, config, component: 'tickets', dir, start } as const
-  members = await Promise.all([0, 1, 2, 3].map((index) => startMember(settings, { index })))
-  await startAnchorer(settings, { logUrls: members.map(({ url }) => url) })
+  members = await startCommittee({ ...world, config, component: 'tickets', dir })
 })
-after(async () => {
-  await Promise.all(children.map(stopProcess))
-  await Promise.all([redis.stop(), node.stop()])
-})
+after(() => world.stop())
 
 /** An issuer that is silent but for its commands: no anchor comes between a proof and its use. */
 function writeConfig(): void {
-  const signerOf = (name: string) =>
-    JSON.parse(readFileSync(keystorePath(name), 'utf8')) as { address: string; noteKey: Hex }
-  const seats = [0, 1, 2, 3].map((index) => signerOf(`member-${index}`))
+  const { address } = JSON.parse(readFileSync(keystorePath('submitter'), 'utf8')) as { address: string }
   writeFileSync(
     config,
     JSON.stringify({
@@ -107,9 +69,9 @@ function writeConfig(): void {
       home: { chainId: CHAIN_ID, registry: COMPONENT_REGISTRY_ADDRESS },
       ticketIssuer: {
         name: 'tickets.test.issuer',
-        members: seats.map(({ address, noteKey }) => ({ signer: `0x${address}`, noteKey })),
+        members: readSeats(),
         parameters: {
-          issuers: [`0x${signerOf('submitter').address}`],
+          issuers: [`0x${address}`],
           anchorEveryCommits: 1_000,
           anchorEverySeconds: 3_600,
           heartbeatEverySeconds: 3_600,
@@ -151,7 +113,7 @@ const command = (verb: string, ...words: readonly string[]): Promise<CliResult> 
   ticket(
     verb,
     ...['--config', config, '--key', keystorePath('submitter'), '--password-file', PASSWORD_FILE],
-    ...['--log', members[0]!.url, '--redis', redis.url, '--anchor', ...words],
+    ...['--log', members[0]!.url, '--redis', world.redisUrl, '--anchor', ...words],
   )
 
 const sign = (name: string, out: string, from: readonly number[] = [0, 1, 2, 3]): Promise<CliResult> =>
@@ -165,19 +127,17 @@ const prove = (name: string, out: string): Promise<CliResult> =>
   ticket(
     'prove',
     ...['--config', config, '--ticket', path(`${name}.json`), '--out', path(out)],
-    ...['--member', ...urlsOf([0, 1]), '--rpc', node.url],
+    ...['--member', ...urlsOf([0, 1]), '--rpc', world.rpcUrl],
   )
 
 const verify = (...words: readonly string[]): Promise<CliResult> =>
   ticket('verify', '--config', config, '--audience', audience, '--subject', holder.address, ...words)
 
-async function untilAnchored({ height }: { height: string }): Promise<Head> {
-  for (;;) {
-    const head = await registry.readHead({ component: issuer.component }).catch(() => undefined)
-    if (head !== undefined && head.height >= BigInt(height)) return head
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
+const untilAnchored = ({ height }: { height: string }): Promise<Head> =>
+  until(async () => {
+    const head = await world.registry.readHead({ component: issuer.component }).catch(() => undefined)
+    return head !== undefined && head.height >= BigInt(height) && head
+  })
 
 /** Shows a proven ticket to the gate; how it ended, or the name of the error that it was refused with. */
 async function enter(proofFile: string): Promise<string> {
@@ -230,7 +190,7 @@ test('a renewed ticket is refused everywhere, and the one in its place accepted'
   assert.deepEqual((await refused(prove('first', 'never.proof'))).slice(0, 2), [1, 'TICKET_REVOKED'])
   await done(sign('second', 'second.jws'))
   await done(prove('second', 'second.proof'))
-  await done(verify('--proof', path('second.proof'), '--rpc', node.url, '--max-age', '600'))
+  await done(verify('--proof', path('second.proof'), '--rpc', world.rpcUrl, '--max-age', '600'))
 })
 
 test('a revoked ticket is refused on chain under every head, and no member signs it; its token lives until it ends', async () => {
@@ -239,8 +199,8 @@ test('a revoked ticket is refused on chain under every head, and no member signs
   const newest = await untilAnchored({ height })
   assert.equal(await enter('second.proof'), 'ComponentRegistryNotNewest')
 
-  const verifier = await openTicketVerifier(chain, { address: TICKET_VERIFIER_ADDRESS })
-  const heads = await readHeads(chain, { address: registry.address, component: issuer.component })
+  const verifier = await openTicketVerifier(world.chain, { address: TICKET_VERIFIER_ADDRESS })
+  const heads = await readHeads(world.chain, { address: world.registry.address, component: issuer.component })
   assert.ok(heads.length > 3 && BigInt(heads.length) <= WINDOW_HEADS)
   for (const issuedUnder of heads) {
     for (const shownAsNewest of heads) {

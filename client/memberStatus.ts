@@ -36,6 +36,8 @@ export type MemberStatus = {
   evidence: number
   /** How often its command queue made no progress and was opened anew. */
   queueRestarts: number
+  /** Milliseconds since its Redis answered last, which it does each second: beyond ten of them the member hears nobody. */
+  redisSilentMs: number
   /** Who may be connected beside the members of its epoch, and who was refused; absent where the component admits anyone. */
   admission?:
     | {
@@ -79,6 +81,7 @@ const STATUS = z.strictObject({
   approvals: z.array(z.strictObject({ member: hexOf(20), command: hexOf(32) })).max(ADDRESSES_MAX),
   evidence: count,
   queueRestarts: count,
+  redisSilentMs: count,
   admission: z
     .strictObject({
       admitted: z

@@ -14,8 +14,14 @@ import { type LogReader, LogUnreachableError } from './logReader.ts'
 import type { MemberStatus } from './memberStatus.ts'
 import type { Component } from './readComponent.ts'
 
-/** `behind` still votes and catches up; `joining` does not vote yet; `faulty` serves what does not hold. */
-export type Standing = 'atWork' | 'behind' | 'joining' | 'faulty' | 'silent'
+/**
+ * `behind` still votes and catches up; `joining` does not vote yet; `cutOff` says that its Redis does not answer; `faulty`
+ * serves what does not hold.
+ */
+export type Standing = 'atWork' | 'behind' | 'joining' | 'cutOff' | 'faulty' | 'silent'
+
+/** A Redis that answers is heard each second. */
+const REDIS_SILENT_MAX_MS = 10_000
 
 export type SurveyedMember = {
   signer: Hex
@@ -33,14 +39,15 @@ export type SurveyedMember = {
 
 export type Survey = {
   component: Hex
-  /** The current one: the committee of `members` decides in it. */
-  epoch: bigint
+  /** The current one, in which `members` decide; null where nobody gives a usable answer, and then they are those of the newest epoch that was proven. */
+  epoch: bigint | null
+  /** Of `members`. */
   committeeHash: Hex
   /** The component's last word, where it has retired: then nothing is decided any more. */
   retirement: RetirementMarker | null
-  /** Of the newest verified commit; 0 before the first. */
-  height: bigint
-  commitDigest: Hex
+  /** Of the newest verified commit; 0 before the first; null where nobody gives a usable answer. */
+  height: bigint | null
+  commitDigest: Hex | null
   quorum: number
   /** Members that vote. */
   responsive: number
@@ -63,9 +70,9 @@ export type Anchor = {
   /** Time of the anchoring block, seconds since the Unix epoch. */
   anchoredAt: bigint
   retired: boolean
-  /** Commits since, and the seconds between their times; not every commit is marked for the chain. */
-  lagCommits: bigint
-  lagSeconds: bigint
+  /** Commits since, and the seconds between their times; null where nobody gives a usable answer. Not every commit is marked for the chain. */
+  lagCommits: bigint | null
+  lagSeconds: bigint | null
 }
 
 export type SurveyCommitteeParameters = Pick<Component, 'component' | 'members' | 'origin'> & {
@@ -153,8 +160,9 @@ export async function surveyCommittee(
     }
   }
 
-  const newest = byHeight()[0]?.newest
-  const height = newest?.commit.height ?? 0n
+  const [highest] = byHeight()
+  const newest = highest?.newest
+  const height = highest === undefined ? null : heightOf(highest)
   const members = signers.map((signer): SurveyedMember => {
     const broken = faults.get(signer)
     if (broken !== undefined) {
@@ -165,29 +173,34 @@ export async function surveyCommittee(
     if (seen === undefined) {
       return { signer, standing: 'silent', url: null, height: null, behindBy: null, reason: null, status: null }
     }
-    const behindBy = height - heightOf(seen)
-    const standing = seen.status.isJoined ? (behindBy > 0n ? 'behind' : 'atWork') : 'joining'
+    const behindBy = (height ?? 0n) - heightOf(seen)
     const { url, status } = seen
-    return { signer, standing, url, height: heightOf(seen), behindBy, reason: describeClock(status), status }
+    const isCutOff = status.redisSilentMs > REDIS_SILENT_MAX_MS
+    const standing = isCutOff ? 'cutOff' : !status.isJoined ? 'joining' : behindBy > 0n ? 'behind' : 'atWork'
+    const reason = isCutOff ? describeSilence(status) : describeClock(status)
+    return { signer, standing, url, height: heightOf(seen), behindBy, reason, status }
   })
   const responsive = members.filter(({ standing }) => standing === 'atWork' || standing === 'behind').length
   const quorum = quorumOf(signers.length)
   return {
     component,
-    epoch: currentCommittee(epochs).epoch,
+    epoch: highest === undefined ? null : currentCommittee(epochs).epoch,
     committeeHash,
     retirement: epochs.retirement,
     height,
-    commitDigest: newest?.digest ?? ZERO_BYTES32,
+    commitDigest: highest === undefined ? null : (newest?.digest ?? ZERO_BYTES32),
     quorum,
     responsive,
     margin: responsive - quorum,
     members,
     unusable,
-    anchor: head === undefined ? null : describeAnchor(head, newest),
+    anchor: head === undefined ? null : describeAnchor(head, { height, newest }),
     alarms,
   }
 }
+
+const describeSilence = ({ redisSilentMs }: MemberStatus): string =>
+  `its Redis has not answered for ${Math.round(redisSilentMs / 1000)} s`
 
 const describeClock = ({ clock }: MemberStatus): string | null =>
   clock?.isOff === true
@@ -196,9 +209,13 @@ const describeClock = ({ clock }: MemberStatus): string | null =>
 
 const heightOf = ({ newest }: Seen): bigint => newest?.commit.height ?? 0n
 
-function describeAnchor(head: Head, newest: VerifiedCommit | undefined): Anchor {
+function describeAnchor(
+  head: Head,
+  { height: heard, newest }: { height: bigint | null; newest: VerifiedCommit | undefined },
+): Anchor {
   const { height, logSize, logRoot, anchorIndex, anchoredAt, retired, timestampMs } = head
   const place = { height, logSize, logRoot, anchorIndex, anchoredAt, retired }
+  if (heard === null) return { ...place, lagCommits: null, lagSeconds: null }
   if (newest === undefined || newest.commit.height <= height) return { ...place, lagCommits: 0n, lagSeconds: 0n }
   // A head of registration has no time of its own.
   const sinceMs = timestampMs === 0n ? anchoredAt * 1000n : timestampMs

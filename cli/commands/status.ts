@@ -5,6 +5,7 @@ import type { Head } from '../../chain/head.ts'
 import { createLogReader } from '../../client/logReader.ts'
 import { type ComponentKind, readComponent } from '../../client/readComponent.ts'
 import { type Anchor, type Survey, type SurveyedMember, surveyCommittee } from '../../client/surveyCommittee.ts'
+import { countOf } from '../../protocol/errors.ts'
 import { ComponentRetiredError } from '../../protocol/wire/next.ts'
 import { componentOption } from '../arguments.ts'
 import { print, toJsonText } from '../output.ts'
@@ -49,10 +50,12 @@ async function showStatus(config: string, { component: kind, member, rpc, json }
   if (survey.retirement !== null) throw new ComponentRetiredError(survey.retirement)
 }
 
-const describeSurvey = (survey: Survey): string =>
+export const describeSurvey = (survey: Survey): string =>
   [
     `component ${survey.component}`,
-    `height    ${survey.height} in epoch ${survey.epoch}, commit ${survey.commitDigest}`,
+    survey.height === null
+      ? 'height    unknown: nobody gives a usable answer'
+      : `height    ${survey.height} in epoch ${survey.epoch}, commit ${survey.commitDigest}`,
     ...(survey.retirement === null
       ? []
       : [`retired   its successor: ${survey.retirement.successor}; reason: ${toJsonText(survey.retirement.reason)}`]),
@@ -64,8 +67,8 @@ const describeSurvey = (survey: Survey): string =>
   ].join('\n')
 
 const describeAnchor = ({ height, logSize, anchoredAt, retired, lagCommits, lagSeconds }: Anchor): string =>
-  `height ${height}, ${logSize} entries, at ${new Date(Number(anchoredAt) * 1000).toISOString()}` +
-  `; lag ${lagCommits} commits, ${lagSeconds} s${retired ? '; retired' : ''}`
+  `height ${height}, ${countOf(logSize, 'entry')}, at ${new Date(Number(anchoredAt) * 1000).toISOString()}` +
+  `; lag ${lagCommits === null ? 'unknown' : `${countOf(lagCommits, 'commit')}, ${lagSeconds} s`}${retired ? '; retired' : ''}`
 
 function describeMember({ signer, standing, url, height, behindBy, reason, status }: SurveyedMember): string {
   const words = [`member    ${signer} ${standing}`]
@@ -76,9 +79,9 @@ function describeMember({ signer, standing, url, height, behindBy, reason, statu
   if (status !== null) {
     const drops = Object.entries(status.drops).filter(([, count]) => count > 0)
     if (drops.length > 0) words.push(`dropped ${drops.map(([name, count]) => `${name} ${count}`).join(' ')}`)
-    if (status.pool.envelopes > 0) words.push(`${status.pool.envelopes} envelopes wait`)
-    if (status.evidence > 0) words.push(`holds ${status.evidence} contradictions of members`)
-    if (status.queueRestarts > 0) words.push(`queue opened anew ${status.queueRestarts} times`)
+    if (status.pool.envelopes > 0) words.push(`${countOf(status.pool.envelopes, 'envelope')} to be proposed`)
+    if (status.evidence > 0) words.push(`holds ${countOf(status.evidence, 'contradiction')} of members`)
+    if (status.queueRestarts > 0) words.push(`queue opened anew ${countOf(status.queueRestarts, 'time')}`)
   }
   return words.join(', ')
 }

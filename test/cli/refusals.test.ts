@@ -29,7 +29,7 @@ const { component } = await readComponent(config, { kind: 'chronicle' })
 const status: MemberStatus = {
   ...{ component, signer: `0x${'11'.repeat(20)}`, epoch: 0n, height: 0n, commitDigest: ZERO_BYTES32 },
   ...{ startedAtMs: 1, nowMs: 2, clock: null, isJoined: true, drops: {}, peers: [], pool: { envelopes: 0, bytes: 0 } },
-  ...{ approvals: [], evidence: 0, queueRestarts: 0 },
+  ...{ approvals: [], evidence: 0, queueRestarts: 0, redisSilentMs: 0 },
 }
 
 /** A log that has nothing decided and knows no submitter. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Head } from '../../chain/head.ts'
+import { describeSurvey } from '../../cli/commands/status.ts'
 import { type UnlockedKey, unlockKey } from '../../client/keystore.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
 import { decodeMemberStatus, encodeMemberStatus, MalformedStatusError } from '../../client/memberStatus.ts'
@@ -149,6 +150,32 @@ test('members that nobody answers for are silent, and two of them leave no quoru
   assert.equal(two.margin, -1)
   assert.equal(two.unusable[0]?.url, servers[3]!.url)
   servers[3]!.close = async () => {}
+  await close()
+})
+
+test('where nobody answers, what is not known is null and said to be unknown', async () => {
+  const { logs, close } = await startServed()
+  const head = await headOf(logs[0]!, 1n)
+  await close()
+  const survey = await surveyCommittee({ logs }, { ...chronicle, head })
+  assert.deepEqual([survey.height, survey.commitDigest, survey.epoch], [null, null, null])
+  assert.deepEqual([survey.anchor?.height, survey.anchor?.lagCommits, survey.anchor?.lagSeconds], [1n, null, null])
+  assert.deepEqual([standings(survey), survey.margin], [['silent', 'silent', 'silent', 'silent'], -3])
+  const text = describeSurvey(survey)
+  assert.match(text, /^height {4}unknown: /m)
+  assert.match(text, /^anchored {2}height 1, 1 entry, .+; lag unknown$/m)
+})
+
+test('members whose Redis does not answer are cut off, and do not count towards a quorum', async () => {
+  const { logs, close } = await startServed()
+  const silent = logs.map((log, index): LogReader => {
+    const redisSilentMs = [999, 10_000, 10_001, 24_400][index]!
+    return { ...log, readStatus: async () => ({ ...(await log.readStatus()), redisSilentMs }) }
+  })
+  const survey = await surveyCommittee({ logs: silent }, { ...chronicle, head: undefined })
+  assert.deepEqual(standings(survey), ['atWork', 'atWork', 'cutOff', 'cutOff'])
+  assert.deepEqual([survey.height, survey.responsive, survey.margin], [2n, 2, -1])
+  assert.equal(survey.members[3]!.reason, 'its Redis has not answered for 24 s')
   await close()
 })
 

@@ -148,7 +148,10 @@ async function run(): Promise<void> {
         extensionsFor: replica.readExtensionsFor,
         admission: driver.gate?.stateAdmission,
         sequence: (submitter) => replica.state().sequences.get(submitter) ?? 0n,
-        status: createStatus({ replica, store, driver, queueRestarts: () => inbox.restarts() }, { signer }),
+        status: createStatus(
+          { replica, store, driver, queueRestarts: inbox.restarts, redisSilentMs: transport.silentMs },
+          { signer },
+        ),
         checkpoint: publisher.checkpoint,
         witnessed: publisher.witnessed,
       },

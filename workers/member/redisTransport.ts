@@ -10,6 +10,11 @@ const READ_FRAMES_MAX = 8
 const READ_BLOCK_MS = 1000
 const RETRY_DELAY_MS = 250
 
+export type RedisTransport = Transport & {
+  /** Milliseconds since Redis answered last. While it does, it answers each second, whether or not anybody says anything. */
+  silentMs(): number
+}
+
 type StreamRead = [stream: Buffer, frames: [id: Buffer, fields: Buffer[]][]][] | null
 
 /**
@@ -19,7 +24,7 @@ type StreamRead = [stream: Buffer, frames: [id: Buffer, fields: Buffer[]][]][] |
 export function createRedisTransport(
   { redis, logger }: { redis: Redis; logger: Logger },
   { component, stream = protocolStreamName({ component }) }: { component: Hex; stream?: string },
-): Transport {
+): RedisTransport {
   // A blocking read holds its connection, so it has one of its own.
   const reader = redis.duplicate()
   reader.on('error', () => {}) // the shared connection logs it
@@ -33,6 +38,7 @@ export function createRedisTransport(
   writer.on('error', () => {})
   // Of the newest id, which Redis' clock gives: by its own, a member that is ahead would remove what nobody has read yet.
   let redisMs = 0n
+  let answeredAtMs = performance.now()
   let isClosed = false
   let reading = Promise.resolve()
 
@@ -56,6 +62,7 @@ export function createRedisTransport(
           stream,
           position,
         )
+        answeredAtMs = performance.now()
         // A stream that begins anew may count from below what was read: waiting there would be waiting for ever.
         if (read === null && isBefore(await readNewestId(), position)) position = undefined
         for (const [id, fields] of read?.[0]?.[1] ?? []) {
@@ -93,6 +100,7 @@ export function createRedisTransport(
       if (writer.status !== 'ready') await new Promise((resolve) => writer.once('ready', resolve))
       reading = readForever(receive, await readNewestId())
     },
+    silentMs: () => Math.round(performance.now() - answeredAtMs),
     async close() {
       isClosed = true
       reader.disconnect()

@@ -11,11 +11,16 @@ export type StatusSources<State> = {
   driver: Pick<Driver, 'status' | 'vitals' | 'gate'>
   /** How often the command queue was opened anew. */
   queueRestarts(): number
+  /** Milliseconds since Redis answered last. */
+  redisSilentMs(): number
 }
 
 /** Gathers what `/status` says, anew each time it is asked. */
 export const createStatus =
-  <State>({ replica, store, driver, queueRestarts }: StatusSources<State>, { signer }: { signer: Hex }) =>
+  <State>(
+    { replica, store, driver, queueRestarts, redisSilentMs }: StatusSources<State>,
+    { signer }: { signer: Hex },
+  ) =>
   (): MemberStatus => {
     const { component, epoch, height, parent, governance } = replica.state()
     const { vitals } = driver
@@ -41,6 +46,7 @@ export const createStatus =
       })),
       evidence: store.countEvidence(),
       queueRestarts: queueRestarts(),
+      redisSilentMs: redisSilentMs(),
       admission: driver.gate?.status(),
     }
   }

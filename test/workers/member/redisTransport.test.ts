@@ -120,6 +120,21 @@ test('a stream that begins anew below an id of the far future is read again', as
   await stop()
 })
 
+test('a Redis that takes connections and says nothing is silent for as long as it does, and one that answers is not', async () => {
+  const service = await startRedis({ isPrivate: true })
+  const redis = await connectRedis({ url: service.url, logger })
+  const transport = createRedisTransport({ redis, logger }, { component: freshComponent() })
+  await transport.listen(() => {})
+  process.kill(service.pid!, 'SIGSTOP')
+  // It answers each second while it runs.
+  while (transport.silentMs() < 2_500) await new Promise((resolve) => setTimeout(resolve, 100))
+  process.kill(service.pid!, 'SIGCONT')
+  while (transport.silentMs() >= 2_500) await new Promise((resolve) => setTimeout(resolve, 10))
+  await transport.close()
+  redis.disconnect()
+  await service.stop()
+})
+
 test('what a member whose clock is an hour ahead sends is read, and takes nothing of the others’ away', async (t) => {
   const { redis, stop } = await connect()
   const component = freshComponent()

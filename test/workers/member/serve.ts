@@ -19,7 +19,7 @@ export const serve = <State>(
         store,
         checkpoint,
         witnessed,
-        status: createStatus({ replica, store, driver, queueRestarts: () => 0 }, { signer }),
+        status: createStatus({ replica, store, driver, queueRestarts: () => 0, redisSilentMs: () => 0 }, { signer }),
         size: () => replica.state().log.size,
         height: () => replica.state().height,
         extensionsFor: replica.readExtensionsFor,

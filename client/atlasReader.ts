@@ -8,7 +8,7 @@ import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import { type AtlasBasis, type AtlasCatalogue, type AtlasCitizen, toCitizens } from './atlasCatalogue.ts'
 import { createEpochs, type Epochs } from './epochs.ts'
 import type { LogReader } from './logReader.ts'
-import { type CertifiedState, readState } from './readState.ts'
+import { type CertifiedState, NotAnchoredStateError, readState } from './readState.ts'
 
 /** An Atlas as a config spells it out. */
 export type AtlasComponent = {
@@ -26,20 +26,6 @@ export class NotInAtlasError extends CoalitionError {
       fix: 'Give the whole stable id of a citizen that the config lists; a new one is known from the next commit that is marked for the chain.',
       kind: 'refused',
     })
-  }
-}
-
-export class NotAnchoredStateError extends CoalitionError {
-  constructor({ height }: { height: bigint }) {
-    super(
-      'NOT_ANCHORED_STATE',
-      `The chain’s newest head, of height ${height}, is not of the state that members serve.`,
-      {
-        fix: 'Before the first anchor there is none; else read again, as one may have come in between.',
-        kind: 'refused',
-        isRetryable: true,
-      },
-    )
   }
 }
 

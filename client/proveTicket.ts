@@ -9,11 +9,10 @@ import { CoalitionError } from '../protocol/errors.ts'
 import { assertTicket } from '../protocol/tickets/ticketJson.ts'
 import { TicketRefusedError } from '../protocol/tickets/ticketValidator.ts'
 import { hashTicket, type Ticket, toTicketStatusItem } from '../protocol/wire/ticket.ts'
-import { NotAnchoredStateError } from './atlasReader.ts'
 import type { Epochs } from './epochs.ts'
 import { findIssuance, type Issuance } from './findIssuance.ts'
 import type { LogReader } from './logReader.ts'
-import { readState } from './readState.ts'
+import { NotAnchoredStateError, readState } from './readState.ts'
 
 /** Anchors that may come while a proof is made. */
 const TRIES_MAX = 3

@@ -19,6 +19,20 @@ export class StateUnprovenError extends CoalitionError {
   }
 }
 
+export class NotAnchoredStateError extends CoalitionError {
+  constructor({ height }: { height: bigint }) {
+    super(
+      'NOT_ANCHORED_STATE',
+      `The chain’s newest head, of height ${height}, is not of the state that members serve.`,
+      {
+        fix: 'Before the first anchor there is none; else read again, as one may have come in between.',
+        kind: 'refused',
+        isRetryable: true,
+      },
+    )
+  }
+}
+
 /** A component's whole state, which a quorum certified, and what proves each of its items. */
 export type CertifiedState<State> = {
   state: ComponentState<State>

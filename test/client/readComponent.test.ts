@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { COMPONENT_KINDS, readComponent, resolveComponent } from '../../client/readComponent.ts'
+import { COMPONENT_KINDS, readComponent, requireAdmissionRules, resolveComponent } from '../../client/readComponent.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { defineCoalition } from '../../protocol/identity/coalition.ts'
 import type { CoalitionFile } from '../../protocol/identity/configFile.ts'
@@ -98,4 +98,15 @@ for (const [name, kind, config, missing] of REFUSALS)
 
 test('readComponent: refuses a file that is not there', async () => {
   await assert.rejects(readComponent('/no/such/coalition.json', { kind: 'atlas' }), { code: 'UNREADABLE_INPUT' })
+})
+
+test('requireAdmissionRules: no rules where anyone is admitted, and refuses their signature alone', () => {
+  const [open, gated] = [{}, { validators: hash }].map((changes) =>
+    resolveComponent(
+      defineCoalition({ ...file, modules: { chronicle: { members, parameters: chronicle, ...changes } } }),
+      { kind: 'chronicle' },
+    ),
+  )
+  assert.deepEqual(requireAdmissionRules(open!), [])
+  assert.throws(() => requireAdmissionRules(gated!), { code: 'ADMISSION_RULES_MISSING' })
 })

@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { encodeTicketArguments } from '../chain/ticketVerifier.ts'
+import { HEAD_JSON } from '../client/headJson.ts'
 import type { ProvenTicket } from '../client/proveTicket.ts'
-import { fromHex, type Hex, isHex, toHex } from '../protocol/bytes.ts'
+import { fromHex, toHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { assertTicket } from '../protocol/tickets/ticketJson.ts'
+import { decodeJson, hexOf, uint64 } from '../protocol/wire/decodeJson.ts'
 import { hashTicket } from '../protocol/wire/ticket.ts'
 import { readInput } from './input.ts'
 import { toJsonText } from './output.ts'
@@ -19,24 +21,6 @@ export class MalformedTicketProofError extends CoalitionError {
   }
 }
 
-const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes), `not ${sizeBytes} bytes of hex`)
-const uint64 = z
-  .string()
-  .regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal uint64')
-  .transform(BigInt)
-  .refine((value) => value < 1n << 64n, 'above 2^64 − 1')
-const head = z.strictObject({
-  committeeHash: hexOf(32),
-  epoch: uint64,
-  height: uint64,
-  logSize: uint64,
-  logRoot: hexOf(32),
-  state: hexOf(32),
-  timestampMs: uint64,
-  anchorIndex: uint64,
-  anchoredAt: uint64,
-  retired: z.boolean(),
-})
 const nodes = z.array(hexOf(32)).max(64, 'more than 64 nodes')
 const PROVEN = z.strictObject({
   issuer: hexOf(32),
@@ -51,10 +35,10 @@ const PROVEN = z.strictObject({
     salt: hexOf(32),
   }),
   proof: z.strictObject({
-    issuedUnder: head,
+    issuedUnder: HEAD_JSON,
     leafIndex: uint64,
     inclusionProof: nodes,
-    newest: head,
+    newest: HEAD_JSON,
     statusProof: nodes,
   }),
   arguments: z.string(),
@@ -78,22 +62,13 @@ export const encodeTicketProofFile = ({ issuer, verifier, ticketHash, ticket, pr
  */
 export async function readTicketProofFile(path: string): Promise<ProvenTicket> {
   const text = await readInput(path, { sizeMaxBytes: SIZE_MAX_BYTES })
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new MalformedTicketProofError({ path, reason: 'it is not JSON' })
-  }
-  const parsed = PROVEN.safeParse(json)
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!
-    throw new MalformedTicketProofError({ path, reason: `${issue.path.join('.') || 'it'}: ${issue.message}` })
-  }
-  const { issuer, verifier, ticketHash, ticket, proof: given } = parsed.data
+  const refuse = (reason: string) => new MalformedTicketProofError({ path, reason })
+  const proven = decodeJson(text, { shape: PROVEN, refuse })
+  const { issuer, verifier, ticketHash, ticket, proof: given } = proven
   assertTicket(ticket)
   const proof = { ...given, inclusionProof: given.inclusionProof.map(fromHex) }
-  if (hashTicket(ticket) !== ticketHash || encodeTicketArguments({ ticket, proof }) !== parsed.data.arguments) {
-    throw new MalformedTicketProofError({ path, reason: 'its parts are not of one ticket' })
+  if (hashTicket(ticket) !== ticketHash || encodeTicketArguments({ ticket, proof }) !== proven.arguments) {
+    throw refuse('its parts are not of one ticket')
   }
   return { issuer, verifier, ticketHash, ticket, proof }
 }

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import type { Head } from '../chain/head.ts'
-import { type Hex, isHex } from '../protocol/bytes.ts'
+import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { formatCanonicalJson } from '../protocol/identity/json.ts'
 import { type CardJson, fromCardJson, toCardJson } from '../protocol/wire/cardFile.ts'
 import type { CitizenCard } from '../protocol/wire/citizenCard.ts'
 import { type CommitRecord, decodeCommitRecord, encodeCommitRecord } from '../protocol/wire/commitRecord.ts'
+import { decodeJson, hexOf, uint64 } from '../protocol/wire/decodeJson.ts'
 import type { AtlasCitizen } from './atlasCatalogue.ts'
+import { HEAD_JSON, toHeadJson } from './headJson.ts'
 
 /** What the Atlas's read model answers over HTTP (docs/integrators/atlas.md): canonical JSON, claims until they are verified. */
 
@@ -44,26 +46,8 @@ export class AtlasAnswerMalformedError extends CoalitionError {
   }
 }
 
-const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes), `not ${sizeBytes} bytes of hex`)
-const uint64 = z
-  .string()
-  .regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal uint64')
-  .transform(BigInt)
-  .refine((value) => value < 1n << 64n, 'above 2^64 − 1')
 const proof = z.array(hexOf(32)).max(PROOF_NODES_MAX)
 
-const HEAD = z.strictObject({
-  committeeHash: hexOf(32),
-  epoch: uint64,
-  height: uint64,
-  logSize: uint64,
-  logRoot: hexOf(32),
-  state: hexOf(32),
-  timestampMs: uint64,
-  anchorIndex: uint64,
-  anchoredAt: uint64,
-  retired: z.boolean(),
-})
 const CITIZEN = z.strictObject({
   citizen: hexOf(32),
   cardSigner: hexOf(20),
@@ -74,16 +58,10 @@ const CITIZEN = z.strictObject({
 })
 const ANSWER = z.strictObject({
   record: z.unknown(),
-  head: HEAD.nullable(),
+  head: HEAD_JSON.nullable(),
   citizens: z.array(CITIZEN).max(ATLAS_PAGE_MAX),
   after: hexOf(32).nullable(),
 })
-
-/** A head as JSON has it: numbers as decimal strings. */
-export const toHeadJson = (head: Head): Record<string, string | boolean> =>
-  Object.fromEntries(
-    Object.entries(head).map(([name, value]) => [name, typeof value === 'bigint' ? value.toString() : value]),
-  )
 
 export type EncodeAtlasAnswerParameters = Omit<AtlasAnswer, 'citizens'> & { citizens: readonly AtlasCitizen[] }
 
@@ -106,18 +84,8 @@ const toCitizenJson = ({ citizen, seat, seatProof, card }: AtlasCitizen) => ({
 
 /** Proves nothing yet. @throws {AtlasAnswerMalformedError | MalformedCommitRecordError | CardMalformedError} not of this form. */
 export function decodeAtlasAnswer(text: string): AtlasAnswer {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new AtlasAnswerMalformedError({ reason: 'it is not JSON' })
-  }
-  const parsed = ANSWER.safeParse(json)
-  if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!
-    throw new AtlasAnswerMalformedError({ reason: `${path.join('.') || 'it'}: ${message}` })
-  }
-  const { record, head, citizens, after } = parsed.data
+  const refuse = (reason: string) => new AtlasAnswerMalformedError({ reason })
+  const { record, head, citizens, after } = decodeJson(text, { shape: ANSWER, refuse })
   return {
     record: decodeCommitRecord(JSON.stringify(record) ?? ''),
     head,

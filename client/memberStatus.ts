@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { type Hex, isHex } from '../protocol/bytes.ts'
+import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { ADDRESSES_MAX } from '../protocol/wire/addressList.ts'
+import { decodeJson, hexOf, uint64 } from '../protocol/wire/decodeJson.ts'
 
 /** What a member says of itself at `/status`: a claim, of which the log it serves proves a part. */
 export type MemberStatus = {
@@ -57,11 +58,6 @@ export class MalformedStatusError extends CoalitionError {
   }
 }
 
-const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes), `not ${sizeBytes} bytes of hex`)
-const uint64 = z
-  .string()
-  .regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal uint64')
-  .transform(BigInt)
 const count = z.int().min(0)
 const STATUS = z.strictObject({
   component: hexOf(32),
@@ -99,15 +95,5 @@ export const encodeMemberStatus = (status: MemberStatus): string =>
   JSON.stringify({ ...status, epoch: status.epoch.toString(), height: status.height.toString() })
 
 /** @throws {MalformedStatusError} not what `encodeMemberStatus` gives, or beyond its bounds. */
-export function decodeMemberStatus(text: string, { url }: { url: string }): MemberStatus {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new MalformedStatusError({ url, reason: 'it is not JSON' })
-  }
-  const parsed = STATUS.safeParse(json)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]!
-  throw new MalformedStatusError({ url, reason: `${issue.path.join('.') || 'it'}: ${issue.message}` })
-}
+export const decodeMemberStatus = (text: string, { url }: { url: string }): MemberStatus =>
+  decodeJson(text, { shape: STATUS, refuse: (reason) => new MalformedStatusError({ url, reason }) })

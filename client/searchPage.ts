@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Hex, isHex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { ENTRY_KINDS, type EntryKind } from '../protocol/wire/chronicleEntry.ts'
+import { decodeJson, toDecimal } from '../protocol/wire/decodeJson.ts'
 
 /** Hits of one answer at the most. */
 export const SEARCH_HITS_MAX = 100
@@ -129,19 +130,9 @@ export const encodeSearchPage = ({ firstIndex, size, hits, isComplete }: SearchP
       hits: hits.map(({ index, kind, height, timestampMs }) => ({ index, kind, height, timestampMs })),
       isComplete,
     },
-    (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
+    toDecimal,
   )
 
 /** @throws {MalformedSearchPageError} not what `encodeSearchPage` gives, or beyond its bounds. */
-export function decodeSearchPage(text: string, { url }: { url: string }): SearchPage {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new MalformedSearchPageError({ url, reason: 'it is not JSON' })
-  }
-  const parsed = PAGE.safeParse(json)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]!
-  throw new MalformedSearchPageError({ url, reason: `${issue.path.join('.') || 'it'}: ${issue.message}` })
-}
+export const decodeSearchPage = (text: string, { url }: { url: string }): SearchPage =>
+  decodeJson(text, { shape: PAGE, refuse: (reason) => new MalformedSearchPageError({ url, reason }) })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { type Hex, isHex } from '../bytes.ts'
+import { isHex } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
+import { hexOf } from '../wire/decodeJson.ts'
 import type { Ticket } from '../wire/ticket.ts'
 
 /** Bytes of a ticket as JSON at the most: six members, and room for what an editor puts between them. */
@@ -18,7 +19,6 @@ export class InvalidTicketError extends CoalitionError {
   }
 }
 
-const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes), `not ${sizeBytes} bytes of hex`)
 const seconds = z
   .string()
   .regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not decimal seconds')

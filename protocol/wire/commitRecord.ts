@@ -4,6 +4,7 @@ import { CoalitionError } from '../errors.ts'
 import { ADDRESSES_MAX } from './addressList.ts'
 import type { Certificate } from './certificate.ts'
 import { type Body, type Commit, deriveBodyDigest } from './commit.ts'
+import { decodeJson, hexOf, toDecimal, uint64 } from './decodeJson.ts'
 import { SIGNATURE_SIZE_BYTES } from './signature.ts'
 
 /** A commit with all that a stranger needs to check it, as members serve it under `/commit/HEIGHT` (spec §6). */
@@ -18,12 +19,6 @@ export class MalformedCommitRecordError extends CoalitionError {
   }
 }
 
-const hexOf = (sizeBytes: number) => z.custom<Hex>((value) => isHex(value, sizeBytes), `not ${sizeBytes} bytes of hex`)
-const uint64 = z
-  .string()
-  .regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal uint64')
-  .transform(BigInt)
-  .refine((value) => value < 1n << 64n, 'above 2^64 − 1')
 const uint32 = z
   .int()
   .min(0)
@@ -56,9 +51,8 @@ const RECORD = z.strictObject({
 
 /** The JSON text of a record: uint64 as decimal strings, the bitmap as hex without leading zeros, bytes as hex. */
 export function encodeCommitRecord({ commit, body, certificate }: CommitRecord): string {
-  const decimal = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
   const signers = `0x${certificate.signers.toString(16)}`
-  return JSON.stringify({ commit, body, certificate: { ...certificate, signers } }, decimal)
+  return JSON.stringify({ commit, body, certificate: { ...certificate, signers } }, toDecimal)
 }
 
 /**
@@ -67,19 +61,8 @@ export function encodeCommitRecord({ commit, body, certificate }: CommitRecord):
  * @throws {MalformedCommitRecordError}
  */
 export function decodeCommitRecord(text: string): CommitRecord {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new MalformedCommitRecordError({ reason: 'it is not JSON' })
-  }
-  const parsed = RECORD.safeParse(json)
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!
-    throw new MalformedCommitRecordError({ reason: `${issue.path.join('.') || 'it'}: ${issue.message}` })
-  }
-  if (deriveBodyDigest(parsed.data.body) !== parsed.data.commit.body) {
-    throw new MalformedCommitRecordError({ reason: 'its body is not what the commit names' })
-  }
-  return parsed.data
+  const refuse = (reason: string) => new MalformedCommitRecordError({ reason })
+  const record = decodeJson(text, { shape: RECORD, refuse })
+  if (deriveBodyDigest(record.body) !== record.commit.body) throw refuse('its body is not what the commit names')
+  return record
 }

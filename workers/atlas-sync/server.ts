@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ATLAS_PAGE_MAX, encodeAtlasAnswer, toHeadJson } from '../../client/atlasAnswer.ts'
+import { ATLAS_PAGE_MAX, encodeAtlasAnswer } from '../../client/atlasAnswer.ts'
 import type { AtlasCitizen } from '../../client/atlasCatalogue.ts'
+import { toHeadJson } from '../../client/headJson.ts'
 import { type Hex, isHex, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/hash.ts'
 import { formatCanonicalJson } from '../../protocol/identity/json.ts'

@@ -9,7 +9,7 @@ import {
   toTicketStatusItem,
 } from '../../protocol/wire/ticket.ts'
 import type { TestChain } from './createTestChain.ts'
-import { createTestComponent, type TestComponent } from './createTestComponent.ts'
+import { createTestComponent, type Step, type TestComponent } from './createTestComponent.ts'
 import { digestOf } from './testLog.ts'
 
 /** A component whose log and state are a ticket issuer's (spec §10): leaf i is the issuance of ticket i. */
@@ -17,7 +17,7 @@ export type TestIssuer = {
   component: TestComponent
   tickets: readonly Ticket[]
   /** Anchors a head whose log has one leaf more, and whose state says who was revoked so far. */
-  anchor(): Promise<void>
+  anchor(step?: Pick<Step, 'next'>): Promise<void>
   revoke(index: number): void
   /** What shows ticket `index` valid under the newest head; for a revoked one, as near to it as anyone can come. */
   prove(index: number): TicketProof
@@ -40,9 +40,9 @@ export async function createTestIssuer(
     component,
     tickets,
     revoke: (index) => void revoked.add(index),
-    async anchor() {
+    async anchor(step = {}) {
       const leafCount = component.head.logSize === 0n ? hashes.length : 1
-      await component.anchor({ leafCount, commit: { state: deriveStateRoot(items()) } })
+      await component.anchor({ ...step, leafCount, commit: { state: deriveStateRoot(items()) } })
     },
     prove(index) {
       const { head, log } = component

@@ -14,6 +14,7 @@ import { hashTicket, type Ticket } from '../../protocol/wire/ticket.ts'
 import { createTestChain, type TestChain } from '../chain/createTestChain.ts'
 import { createTestIssuer, createTicket, type TestIssuer } from '../chain/createTestIssuer.ts'
 import { createRandom } from '../chain/random.ts'
+import { createTestCommittee } from '../chain/testCommittee.ts'
 import { digestOf } from '../chain/testLog.ts'
 import { assertRefused } from './refusals.ts'
 
@@ -150,6 +151,27 @@ test('ComponentRegistryHeadTooOld: the issuer is silent for longer than the call
   await world.request('evm_mine')
   await verify(1)
   await assertRefused(() => verify(1, { maxAgeMs: 100_000n }), 'ComponentRegistryHeadTooOld')
+})
+
+test('verifyTicket: a ticket of before the issuer’s rotation, under heads of both epochs, and what the new committee says of it', async () => {
+  const rotated = await createIssuer('rotated issuer')
+  const { issuedUnder, inclusionProof } = rotated.prove(0)
+  const next = createTestCommittee({ name: 'rotated issuer 2', memberCount: 7 })
+  await rotated.anchor({ next: { kind: 'rotation', newCommitteeHash: next.hash } })
+  await verify(0, {}, rotated)
+  rotated.component.committee = next
+  await rotated.anchor()
+  const { newest } = rotated.prove(0)
+  assert.deepEqual([issuedUnder.epoch, newest.epoch], [0n, 1n])
+  await verify(0, {}, rotated)
+  await verify(0, { proof: { issuedUnder, inclusionProof } }, rotated)
+  // The old committee's last word on who is revoked counts no more.
+  const statusOfOld = { newest: issuedUnder, statusProof: rotated.prove(0).statusProof }
+  await assertRefused(() => verify(0, { proof: statusOfOld }, rotated), 'ComponentRegistryNotNewest')
+  rotated.revoke(0)
+  await rotated.anchor()
+  await assertRefused(() => verify(0, {}, rotated), 'ComponentRegistryItemNotInState')
+  await verify(1, {}, rotated)
 })
 
 test('TicketVerifierIssuerRetired: a retired issuer’s tickets are not honoured', async () => {

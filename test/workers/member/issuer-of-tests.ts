@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { pino } from 'pino'
+import { COMPONENT_REGISTRY_ADDRESS } from '../../../chain/addresses.ts'
 import { type TicketIssuerState, ticketIssuer } from '../../../modules/tickets/machine.ts'
 import { type Hex, toHex } from '../../../protocol/bytes.ts'
 import { keccak256 } from '../../../protocol/hash.ts'
-import { deriveComponentKey } from '../../../protocol/identity/component.ts'
+import { defineCoalition } from '../../../protocol/identity/coalition.ts'
 import { deriveNamedAudience } from '../../../protocol/tickets/audience.ts'
 import type { Commit } from '../../../protocol/wire/commit.ts'
-import { deriveCommitteeHash } from '../../../protocol/wire/committee.ts'
 import { encodeEnvelope, signEnvelope } from '../../../protocol/wire/envelope.ts'
 import { encodeGovernanceCommand, type GovernanceCommand } from '../../../protocol/wire/governance.ts'
 import { signDigest } from '../../../protocol/wire/signature.ts'
@@ -21,6 +21,8 @@ import { createTestDir, startMemberOf, type TestMemberOf } from './chronicle-of-
 import { createMemoryNetwork } from './memoryTransport.ts'
 import { serve } from './serve.ts'
 
+export const HEARTBEAT_EVERY_SECONDS = 3_600
+
 export type IssuerMember = TestMemberOf<TicketIssuerState>
 
 export const keys = createTestMembers(8)
@@ -28,11 +30,25 @@ export const signersOf = (indexes: readonly number[]): Hex[] => indexes.map((ind
 /** The genesis committee. */
 export const FIRST = [0, 1, 2, 3]
 export const members = signersOf(FIRST).map((signer) => ({ signer }))
-export const componentId: Hex = `0x${'1c'.repeat(32)}`
-export const component = deriveComponentKey({ componentId, committee: deriveCommitteeHash(members) })
 /** The key that may issue and revoke. */
 export const issuer = keys[7]!
-export const ticketsRoot: Hex = `0x${'77'.repeat(32)}`
+const parameters = {
+  issuers: [issuer.signer],
+  anchorEveryCommits: 1_000,
+  anchorEverySeconds: 1_000,
+  // Silent but for its commands, so that what a test has anchored stays the newest for as long as it takes.
+  heartbeatEverySeconds: HEARTBEAT_EVERY_SECONDS,
+}
+/** A coalition that ships its issuer alone. */
+export const coalition = defineCoalition({
+  schemaVersion: 1,
+  name: 'tickets.test',
+  home: { chainId: 31_337, registry: COMPONENT_REGISTRY_ADDRESS },
+  ticketIssuer: { name: 'tickets.test.issuer', members, parameters },
+})
+export const componentId = coalition.ticketIssuer!.componentId()
+export const component = coalition.ticketIssuer!.componentKey()
+export const ticketsRoot = coalition.ticketIssuerRoot()!
 export const holder: Hex = `0x${'51'.repeat(20)}`
 export const audience = deriveNamedAudience('https://gate.example')
 
@@ -59,19 +75,11 @@ export const issueOf = (ticket: Ticket, notAfter = ticket.notAfter): TicketComma
 })
 export const revokeOf = (ticket: Ticket): TicketCommand => ({ kind: 'revoke', ticketHash: hashTicket(ticket) })
 
-/** Silent but for its commands, so that what a test has anchored stays the newest for as long as it takes. */
-export const HEARTBEAT_EVERY_SECONDS = 3_600
-
 /** Members of a ticket issuer on one in-memory network, each with a store of its own. */
 export async function startIssuer(indexes: readonly number[] = FIRST) {
   const network = createMemoryNetwork()
   const dir = createTestDir()
-  const encoded = encodeTicketIssuerParameters({
-    issuers: [issuer.signer],
-    anchorEveryCommits: 1_000,
-    anchorEverySeconds: 1_000,
-    heartbeatEverySeconds: HEARTBEAT_EVERY_SECONDS,
-  })
+  const encoded = encodeTicketIssuerParameters(parameters)
   const running: IssuerMember[] = []
   for (const index of indexes) {
     const seat = { index, dir: join(dir, String(index)), transport: network.connect(index), key: keys[index]! }

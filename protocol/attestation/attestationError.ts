@@ -1,4 +1,4 @@
-import { CoalitionError } from '../errors.ts'
+import { CoalitionError, type CoalitionErrorOptions } from '../errors.ts'
 
 /**
  * The root of every refusal of a quote or of its collateral (spec §8.1). The code names the check that failed; the
@@ -7,7 +7,7 @@ import { CoalitionError } from '../errors.ts'
 export abstract class AttestationError<Code extends string = string> extends CoalitionError {
   declare readonly code: Code
 
-  constructor(code: Code, message: string, options: { fix: string; cause?: unknown }) {
-    super(code, message, { ...options, kind: 'refused' })
+  constructor(code: Code, message: string, options: Omit<CoalitionErrorOptions, 'isRetryable'>) {
+    super(code, message, { kind: 'refused', ...options })
   }
 }

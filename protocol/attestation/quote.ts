@@ -1,3 +1,4 @@
+import type { CoalitionError } from '../errors.ts'
 import { AttestationError } from './attestationError.ts'
 
 /** Real quotes are about 5 KB; drivers hand them out in buffers of up to 16 KB, padded with zeros. */
@@ -15,8 +16,9 @@ export type QuoteErrorCode =
   | 'QUOTE_SIZES_DISAGREE'
 
 export class QuoteError extends AttestationError<QuoteErrorCode> {
-  constructor(code: QuoteErrorCode, message: string) {
+  constructor(code: QuoteErrorCode, message: string, kind: CoalitionError['kind'] = 'refused') {
     super(code, `${message}.`, {
+      kind,
       fix: 'Pass the bytes of a TDX quote, version 4 or 5, as the quoting service gave them.',
     })
   }
@@ -96,14 +98,17 @@ const INTEL_QE_VENDOR_ID = Uint8Array.from([
  * inside is checked against what holds it and must be used up exactly; what follows the quote is handed back as it is.
  * Nothing is verified here.
  *
- * @throws {QuoteError} naming the first field that is not as it must be.
+ * @throws {QuoteError} naming the first field that is not as it must be; unusable input where it is no quote at all, and
+ *   refused where it is one.
  */
 export function decodeQuote(bytes: Uint8Array): Quote {
+  const kind = isOfIntel(bytes) ? 'refused' : 'input'
   if (bytes.length > QUOTE_SIZE_MAX_BYTES) {
-    throw new QuoteError('QUOTE_TOO_LARGE', `A quote of ${bytes.length} bytes is larger than ${QUOTE_SIZE_MAX_BYTES}`)
+    const reason = `A quote of ${bytes.length} bytes is larger than ${QUOTE_SIZE_MAX_BYTES}`
+    throw new QuoteError('QUOTE_TOO_LARGE', reason, kind)
   }
   const reader = new QuoteReader(bytes)
-  const { version, userData } = readHeader(reader)
+  const { version, userData } = readHeader(reader, kind)
   const body = version === 4 ? 'td10' : readBodyType(reader)
   const report = readTdReport(reader.take(BODY_SIZE_BYTES[body], 'the TD report'), body)
   const signedBytes = bytes.subarray(0, reader.offset)
@@ -132,20 +137,29 @@ export function decodeQuote(bytes: Uint8Array): Quote {
   }
 }
 
-function readHeader(reader: QuoteReader): { version: 4 | 5; userData: Uint8Array } {
-  const header = reader.take(HEADER_SIZE_BYTES, 'the header')
+const VENDOR_OFFSET_BYTES = 12
+
+/** Whether its header names Intel's vendor, as every quote of its libraries does, of any version and technology. */
+const isOfIntel = (bytes: Uint8Array): boolean =>
+  bytes.length >= HEADER_SIZE_BYTES &&
+  INTEL_QE_VENDOR_ID.every((byte, index) => bytes[VENDOR_OFFSET_BYTES + index] === byte)
+
+/** @param kind what a header is that is not of a quote. */
+function readHeader(reader: QuoteReader, kind: CoalitionError['kind']): { version: 4 | 5; userData: Uint8Array } {
+  const header = reader.take(HEADER_SIZE_BYTES, 'the header', kind)
   const view = new QuoteReader(header)
   const version = view.uint16('the version')
   if (version !== 4 && version !== 5) {
-    throw new QuoteError('QUOTE_VERSION_UNSUPPORTED', `The quote is of version ${version}, not 4 or 5`)
+    throw new QuoteError('QUOTE_VERSION_UNSUPPORTED', `The quote is of version ${version}, not 4 or 5`, kind)
   }
   const keyType = view.uint16('the attestation key type')
   if (keyType !== KEY_TYPE_ECDSA_P256) {
-    throw new QuoteError('QUOTE_KEY_TYPE_UNSUPPORTED', `The attestation key is of type ${keyType}, not ECDSA P-256 (2)`)
+    const reason = `The attestation key is of type ${keyType}, not ECDSA P-256 (2)`
+    throw new QuoteError('QUOTE_KEY_TYPE_UNSUPPORTED', reason, kind)
   }
   const teeType = view.uint32('the TEE type')
   if (teeType !== TEE_TYPE_TDX) {
-    throw new QuoteError('QUOTE_NOT_TDX', `The TEE type is 0x${teeType.toString(16)}, not TDX (0x81)`)
+    throw new QuoteError('QUOTE_NOT_TDX', `The TEE type is 0x${teeType.toString(16)}, not TDX (0x81)`, kind)
   }
   // Four reserved bytes: version 3 kept the SVNs of QE and PCE there. They are signed, mean nothing here, and Intel's library lets them be.
   view.take(4, 'the reserved bytes')
@@ -235,11 +249,15 @@ class QuoteReader {
     this.bytes = bytes
   }
 
-  take(sizeBytes: number, name: string): Uint8Array {
+  take(sizeBytes: number, name: string, kind?: CoalitionError['kind']): Uint8Array {
     const start = this.offset
     const left = this.bytes.length - start
     if (sizeBytes > left)
-      throw new QuoteError('QUOTE_TRUNCATED', `The quote ends in ${name}: ${left} of ${sizeBytes} bytes are there`)
+      throw new QuoteError(
+        'QUOTE_TRUNCATED',
+        `The quote ends in ${name}: ${left} of ${sizeBytes} bytes are there`,
+        kind,
+      )
     this.offset = start + sizeBytes
     return this.bytes.subarray(start, this.offset)
   }

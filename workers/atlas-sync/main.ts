@@ -153,4 +153,4 @@ async function readCa(path: string): Promise<string> {
 }
 
 /** Usage: `node workers/atlas-sync/main.ts run`; settings as docs/operators/running.md has them. */
-await runWorker({ run })
+await runWorker({ run }, { name: 'atlas-sync' })

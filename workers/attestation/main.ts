@@ -71,4 +71,4 @@ async function readPolicy(path: string): Promise<AttestationPolicy> {
   return decodePolicy(value)
 }
 
-await runWorker({ run })
+await runWorker({ run }, { name: 'attestation' })

@@ -97,4 +97,4 @@ async function run(): Promise<void> {
 }
 
 /** Usage: `node workers/chronicle-anchor/main.ts run`; settings as docs/operators/running.md has them. */
-await runWorker({ run })
+await runWorker({ run }, { name: 'chronicle-anchor' })

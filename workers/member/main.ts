@@ -165,4 +165,4 @@ async function run(): Promise<void> {
 }
 
 /** Usage: `node workers/member/main.ts init` or `sync` once, then `run`; settings as docs/operators/running.md has them. */
-await runWorker({ init, sync, run })
+await runWorker({ init, sync, run }, { name: 'member' })

@@ -1,11 +1,29 @@
 import { CoalitionError } from '../../protocol/errors.ts'
+import { SETTINGS_HELP } from './config.ts'
 
-/** Runs the sub-command that the process was started with; a refusal is one line and an exit status, never a stack. */
-export async function runWorker(commands: Record<string, () => Promise<void>>): Promise<void> {
-  const name = process.argv[2] ?? ''
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command === undefined || process.argv.length > 3) {
-    process.stderr.write(`usage: ${Object.keys(commands).join(' | ')}\n`)
+/**
+ * Runs the sub-command that the process was started with, or says with --help what it takes. A refusal is one line and an exit
+ * status, never a stack.
+ *
+ * @param options.name as `npm run` knows it.
+ */
+export async function runWorker(
+  commands: Record<string, () => Promise<void>>,
+  { name }: { name: keyof typeof SETTINGS_HELP },
+): Promise<void> {
+  const usage = `Usage: npm run ${name} -- ${Object.keys(commands).join(' | ')}\n`
+  const words = process.argv.slice(2)
+  if (words.some((word) => word === '--help' || word === '-h')) {
+    process.stdout.write(
+      `${usage}\nIts settings are environment variables (docs/operators/running.md):\n${SETTINGS_HELP[name].join('\n')}\n` +
+        '\nExit status: 0 done or stopped, 1 refused, 2 unusable input.\n',
+    )
+    return
+  }
+  const [word = ''] = words
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined
+  if (command === undefined || words.length > 1) {
+    process.stderr.write(`${usage}(add --help for its settings)\n`)
     process.exit(2)
   }
   try {

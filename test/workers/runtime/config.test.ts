@@ -96,6 +96,30 @@ for (const value of [
     assert.throws(() => readIssuers(value), { code: 'INVALID_SETTING', message: /^The setting ISSUERS/ })
   })
 
+for (const [setting, given, message] of [
+  ['STORE', undefined, 'it is missing, and takes the path of a folder'],
+  ['COALITION_CONFIG', '', '"" is not a path'],
+  ['HTTP_PORT', '65536', '"65536" is not a whole number from 0 to 65535'],
+  ['HTTP_PORT', 'http', '"http" is not a whole number from 0 to 65535'],
+  ['RPC_AGREE_COUNT', '17', '"17" is not a whole number from 1 to 16'],
+  ['COMPONENT', 'Atlas', '"Atlas" is not one of atlas, almanac, chronicle, tickets'],
+  ['LOG_LEVEL', 'loud', '"loud" is not one of trace, debug, info, warn, error, fatal, silent'],
+  ['LOG_LEVEL', '\n'.repeat(65), `"${'\\n'.repeat(64)}"… is not one of trace, debug, info, warn, error, fatal, silent`],
+  ['REDIS_URL', 'user:secret', 'what is given is not a redis:// or rediss:// URL'],
+  ['RPC_URLS', 'https://a.example,secret', 'what is given is not 1 to 16 http or https URLs, separated by commas'],
+] as const)
+  test(`readMemberSettings: says of ${setting} what was given and what is allowed, given ${JSON.stringify(given)?.slice(0, 30)}`, () => {
+    const expected = { code: 'INVALID_SETTING', message: `The setting ${setting} cannot be used: ${message}.` }
+    assert.throws(() => readMemberWith({ [setting]: given }), expected)
+  })
+
+test('readMemberSettings: repeats no URL of a setting that has some among other things', () => {
+  assert.throws(
+    () => readMemberWith({ WITNESSES: `${noteKey} https://user:secret@w.example` }),
+    (error: Error) => /^The setting WITNESSES/.test(error.message) && !error.message.includes('secret'),
+  )
+})
+
 test('readAtlasSyncSettings: is careful unless it is told otherwise, and refuses what is no place for a card', (t) => {
   const before = { ...process.env }
   t.after(() => {

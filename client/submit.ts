@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { type Job, Queue, QueueEvents } from 'bullmq'
-import { Redis } from 'ioredis'
+import type { Job, Queue, QueueEvents } from 'bullmq'
+import type { Redis } from 'ioredis'
 import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { type Acknowledgement, decodeAcknowledgement, verifyAcknowledgement } from '../protocol/wire/acknowledgement.ts'
@@ -111,7 +111,9 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
   assertRedisUrl(redisUrl)
   let { epochs } = parameters
   const { component } = epochs
-  const connection = new Redis(redisUrl, {
+  // Loaded only here: most of what the command line is asked for is to read.
+  const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')])
+  const connection = new ioredis.Redis(redisUrl, {
     lazyConnect: true,
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
@@ -145,10 +147,10 @@ export async function createSubmitter(parameters: CreateSubmitterParameters): Pr
 
   function openLane(signer: Hex): Lane {
     const name = commandQueueName({ component, signer })
-    const queue = new Queue(name, { connection })
+    const queue = new bullmq.Queue(name, { connection })
     // Listening blocks, so each listener has a connection of its own, and unlike a producer's it may wait for Redis.
-    const listener = new Redis(redisUrl, { maxRetriesPerRequest: null })
-    const events = new QueueEvents(name, { connection: listener })
+    const listener = new ioredis.Redis(redisUrl, { maxRetriesPerRequest: null })
+    const events = new bullmq.QueueEvents(name, { connection: listener })
     // Connection errors end in a timeout of the submission; without a listener they would end the process.
     queue.on('error', () => {})
     listener.on('error', () => {})

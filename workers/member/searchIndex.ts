@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { SEARCH_HITS_MAX, type SearchPage, type SearchQuery } from '../../client/searchPage.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
 import { classifyEntry, ENTRY_KINDS } from '../../protocol/wire/chronicleEntry.ts'
+import { transact } from './transact.ts'
 
 /** Changes when what is indexed, or how, changes: an index of another version is made anew. */
 const INDEX_VERSION = 1n
@@ -91,17 +92,6 @@ function createHandle(db: DatabaseSync) {
   const setSize = db.prepare('UPDATE meta SET size = ?')
   const setHeight = db.prepare('UPDATE meta SET height = ?, digest = ?')
 
-  const transaction = (write: () => void): void => {
-    db.exec('BEGIN IMMEDIATE')
-    try {
-      write()
-      db.exec('COMMIT')
-    } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
-      throw error
-    }
-  }
-
   const read = (): IndexedUpTo & { first: bigint } => selectMeta.get() as unknown as IndexedUpTo & { first: bigint }
 
   return {
@@ -110,7 +100,7 @@ function createHandle(db: DatabaseSync) {
 
     /** Forgets everything, and begins after a commit; at the log's own beginning where its height is 0. */
     reset({ height, digest, size }: IndexedUpTo): void {
-      transaction(() => {
+      transact(db, () => {
         db.exec('DELETE FROM topics; DELETE FROM heights')
         db.prepare('UPDATE meta SET first = ?, size = ?, height = ?, digest = ?').run(size, size, height, digest)
       })
@@ -120,7 +110,7 @@ function createHandle(db: DatabaseSync) {
     add({ height, timestampMs, first, heads, digest }: IndexedSlice): void {
       const at = read()
       if (first !== at.size || height !== at.height + 1n) throw new RangeError(`entry ${first} is not the next`)
-      transaction(() => {
+      transact(db, () => {
         insertHeight.run(height, timestampMs)
         heads.forEach((head, offset) => {
           const topic = classifyEntry(head)

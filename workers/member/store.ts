@@ -30,6 +30,7 @@ import {
   verifyWal,
   type WalTail,
 } from './storeIntegrity.ts'
+import { transact } from './transact.ts'
 
 const FILE_NAME = 'member.sqlite'
 /** Snapshots that are kept for peers, each of a height marked for the chain: the newest ones, as anchors may overtake a reader. */
@@ -173,12 +174,9 @@ function createHandle(db: DatabaseSync, wal: { walTail(): WalTail; setWalTail(ta
   const selectMeta = db.prepare('SELECT base, parameters FROM meta')
 
   const transaction = (write: () => void): void => {
-    db.exec('BEGIN IMMEDIATE')
     try {
-      write()
-      db.exec('COMMIT')
+      transact(db, write)
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
       throw isDiskFailure(error) ? refuseDisk(error) : error
     }
   }

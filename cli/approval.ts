@@ -3,7 +3,7 @@ import { approve, findDecision, type Proposal, type ProposalState, prepareApprov
 import { assertEntrantsAdmitted } from '../client/entrants.ts'
 import { createEpochs, currentCommittee } from '../client/epochs.ts'
 import { followEpochs } from '../client/followEpochs.ts'
-import { readKeystore, readKeystoreAddress } from '../client/keystore.ts'
+import { readKeystoreAddress } from '../client/keystore.ts'
 import { createLogReader } from '../client/logReader.ts'
 import { type ComponentKind, readComponent } from '../client/readComponent.ts'
 import type { Hex } from '../protocol/bytes.ts'
@@ -19,8 +19,8 @@ import {
 import { toEnvelopeTypedData } from '../protocol/wire/envelopeTypedData.ts'
 import { toCompactSignature } from '../protocol/wire/signature.ts'
 import { componentOption, toAddress, toSeconds, toSequence, toSignature } from './arguments.ts'
+import { passwordOption, unlockKey } from './keyOption.ts'
 import { print, say } from './output.ts'
-import { readPassword } from './password.ts'
 import { addRedisOption } from './redisOption.ts'
 
 /** What every command takes with which a member approves something. */
@@ -46,7 +46,7 @@ export const addApprovalOptions = (command: Command): Command =>
       .addOption(componentOption())
       .requiredOption('--log <url>', 'log of any member: to follow the committee, and to count approvals')
       .option('--key <file>', 'keystore of the member that approves')
-      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
+      .addOption(passwordOption())
       .addOption(
         new Option('--signer <address>', 'the member that approves, where its key is elsewhere')
           .argParser(toAddress)
@@ -113,7 +113,7 @@ async function openSigner({
   print: isPrinted,
 }: ApprovalOptions): Promise<Signer> {
   if (path !== undefined && !isPrinted) {
-    const key = await readKeystore({ path, password: readPassword(passwordFile) })
+    const key = await unlockKey({ key: path, passwordFile })
     return { signer: key.signer, sign: (envelope) => signEnvelope(envelope, key.secretKey) }
   }
   if (signature === undefined) return { signer: signer ?? (await readKeystoreAddress(path!)), sign: undefined }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { createEpochs } from '../client/epochs.ts'
 import { followEpochs } from '../client/followEpochs.ts'
-import { readKeystore } from '../client/keystore.ts'
 import { createLogReader, type LogReader } from '../client/logReader.ts'
 import type { Component } from '../client/readComponent.ts'
 import { createSubmitter } from '../client/submit.ts'
@@ -9,13 +8,11 @@ import type { CommitRecord } from '../protocol/wire/commitRecord.ts'
 import { SequenceRefusedError, type SignedEnvelope, signEnvelope } from '../protocol/wire/envelope.ts'
 import { ComponentRetiredError } from '../protocol/wire/next.ts'
 import { toSeconds, toSequence } from './arguments.ts'
-import { readPassword } from './password.ts'
+import { type KeyOptions, passwordOption, unlockKey } from './keyOption.ts'
 import { addRedisOption } from './redisOption.ts'
 
 /** What every command takes with which a submitter writes to a component. */
-export type SubmissionOptions = {
-  key: string
-  passwordFile?: string
+export type SubmissionOptions = KeyOptions & {
   log: string
   redis: string
   sequence?: bigint
@@ -28,7 +25,7 @@ export const addSubmissionOptions = (command: Command): Command =>
     command
       .requiredOption('--key <file>', 'keystore of an authorised submitter')
       .requiredOption('--log <url>', 'log of any member, to read the last sequence and the entries’ places from')
-      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)'),
+      .addOption(passwordOption()),
   )
     .option('--sequence <number>', 'sequence of the first envelope, to repeat a submission safely', toSequence)
     .option('--timeout <seconds>', 'how long to wait for each acknowledgement', toSeconds, 30)
@@ -55,10 +52,10 @@ export async function openSubmission(
   { component, members }: Pick<Component, 'component' | 'members'>,
   options: SubmissionOptions,
 ): Promise<Submission> {
-  const { key: path, passwordFile, log: url, redis: redisUrl } = options
+  const { log: url, redis: redisUrl } = options
   const timeoutMs = options.timeout * 1000
   const log = createLogReader({ url })
-  const { signer: submitter, secretKey } = await readKeystore({ path, password: readPassword(passwordFile) })
+  const { signer: submitter, secretKey } = await unlockKey(options)
   const epochs = await followEpochs({ logs: [log] }, createEpochs({ component, members }))
   const last = await log.readSequence(submitter)
   const first = options.sequence ?? last + 1n

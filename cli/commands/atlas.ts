@@ -4,7 +4,6 @@ import { Atlas } from '../../client/atlas.ts'
 import type { AtlasCitizen } from '../../client/atlasCatalogue.ts'
 import { createAtlasModelReader, type ModelBasis, type ModelCatalogue } from '../../client/atlasModel.ts'
 import { type AtlasPublisher, signCard } from '../../client/atlasPublisher.ts'
-import { readKeystore } from '../../client/keystore.ts'
 import { createLogReader } from '../../client/logReader.ts'
 import { type Component, readComponent } from '../../client/readComponent.ts'
 import type { Submitted } from '../../client/submit.ts'
@@ -14,8 +13,8 @@ import { encodeSignedCard, toCardJson } from '../../protocol/wire/cardFile.ts'
 import { toAddress, toCitizen, toSeconds, toSequence, toStableId } from '../arguments.ts'
 import { MissingSequenceError, readCardFile, SignedAlreadyError } from '../cards.ts'
 import { findByPrefix } from '../citizens.ts'
+import { type KeyOptions, passwordOption, unlockKey } from '../keyOption.ts'
 import { print, say, toJsonText } from '../output.ts'
-import { readPassword } from '../password.ts'
 import { addRedisOption } from '../redisOption.ts'
 
 export class MissingSourceError extends CoalitionError {
@@ -26,17 +25,15 @@ export class MissingSourceError extends CoalitionError {
   }
 }
 
-type WriteOptions = {
+type WriteOptions = KeyOptions & {
   config: string
-  key: string
-  passwordFile?: string
   log: string[]
   redis: string
   sequence?: bigint
   timeout: number
   json?: boolean
 }
-type SignOptions = Pick<WriteOptions, 'config' | 'key' | 'passwordFile' | 'sequence'> & { file: string }
+type SignOptions = KeyOptions & Pick<WriteOptions, 'config' | 'sequence'> & { file: string }
 type ReadOptions = { config: string; log?: string[]; worker?: string; rpc?: string; json?: boolean }
 
 export const atlasCommand = (): Command =>
@@ -55,7 +52,7 @@ const writes = (command: Command): Command =>
       .requiredOption('--config <file>', 'coalition.json that names the Atlas')
       .requiredOption('--key <file>', 'keystore of the citizen’s card key')
       .requiredOption('--log <url...>', 'logs of members, to read sequences from')
-      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)'),
+      .addOption(passwordOption()),
   )
     .option('--sequence <number>', 'of the citizen; else one more than the newest marked state knows', toSequence)
     .option('--timeout <seconds>', 'how long to wait for the acknowledgement', toSeconds, 30)
@@ -109,7 +106,7 @@ const signCommand = (): Command =>
     .requiredOption('--config <file>', 'coalition.json that names the Atlas')
     .requiredOption('--file <file>', 'card to be signed, - for standard input')
     .requiredOption('--key <file>', 'keystore of the citizen’s card key')
-    .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)')
+    .addOption(passwordOption())
     .option('--sequence <number>', 'greater than any that the citizen signed before', toSequence)
     .action(sign)
 
@@ -133,9 +130,9 @@ const changeKey = (options: WriteOptions & { citizen: Hex; to: Hex }): Promise<v
 }
 
 async function write(options: WriteOptions, act: (publisher: AtlasPublisher) => Promise<Submitted>): Promise<void> {
-  const { config, key: path, passwordFile, log, redis: redisUrl, timeout, json } = options
+  const { config, log, redis: redisUrl, timeout, json } = options
   const atlas = await readAtlas(config)
-  const submitter = await readKeystore({ path, password: readPassword(passwordFile) })
+  const submitter = await unlockKey(options)
   const logs = log.map((url) => createLogReader({ url }))
   const publisher = await Atlas.publish({ atlas, redisUrl, logs, submitter, timeoutMs: timeout * 1000 })
   try {
@@ -149,13 +146,13 @@ async function write(options: WriteOptions, act: (publisher: AtlasPublisher) => 
   }
 }
 
-async function sign({ config, file, key: path, passwordFile, sequence: given }: SignOptions): Promise<void> {
+async function sign({ config, file, sequence: given, ...keyed }: SignOptions): Promise<void> {
   const { component } = await readAtlas(config)
   const card = await readCardFile(file)
   if (card.kind === 'signed') throw new SignedAlreadyError({ path: file })
   const sequence = given ?? card.draft.sequence
   if (sequence === undefined) throw new MissingSequenceError()
-  const { secretKey } = await readKeystore({ path, password: readPassword(passwordFile) })
+  const { secretKey } = await unlockKey(keyed)
   process.stdout.write(encodeSignedCard(signCard({ ...card.draft, atlas: component, sequence }, secretKey)))
 }
 

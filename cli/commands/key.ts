@@ -1,12 +1,11 @@
 import { Command } from 'commander'
-import { createKey, readKeystore, writeKeystore } from '../../client/keystore.ts'
+import { createKey, writeKeystore } from '../../client/keystore.ts'
+import { passwordOption, unlockKey } from '../keyOption.ts'
 import { print, say } from '../output.ts'
 import { readPassword } from '../password.ts'
 
 type NewOptions = { out: string; passwordFile?: string; json?: boolean }
 type ShowOptions = { passwordFile?: string; json?: boolean }
-
-const PASSWORD_HELP = 'file whose first line is the password (else COALITION_PASSWORD)'
 
 export const keyCommand = (): Command =>
   new Command('key')
@@ -15,7 +14,7 @@ export const keyCommand = (): Command =>
       new Command('new')
         .description('make a key and keep it in an encrypted keystore (mode 0600); prints its public half')
         .requiredOption('--out <file>', 'path of the new keystore; an existing file is never overwritten')
-        .option('--password-file <file>', PASSWORD_HELP)
+        .addOption(passwordOption())
         .option('--json', 'print JSON: a member as a config file has it')
         .addHelpText('after', '\nExample:\n  coalition key new --out member.json --password-file password.txt')
         .action(async ({ out, passwordFile, json }: NewOptions) => {
@@ -30,10 +29,10 @@ export const keyCommand = (): Command =>
       new Command('show')
         .description('print the public half of a keystore')
         .argument('<file>', 'path of the keystore')
-        .option('--password-file <file>', PASSWORD_HELP)
+        .addOption(passwordOption())
         .option('--json', 'print JSON: a member as a config file has it')
         .action(async (file: string, { passwordFile, json }: ShowOptions) => {
-          const { signer, noteKey } = await readKeystore({ path: file, password: readPassword(passwordFile) })
+          const { signer, noteKey } = await unlockKey({ key: file, passwordFile })
           print({ signer, noteKey }, { json, text: textOf })
         }),
     )

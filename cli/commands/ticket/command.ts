@@ -3,22 +3,19 @@ import { commandIssuer } from '../../../client/commandIssuer.ts'
 import { createEpochs } from '../../../client/epochs.ts'
 import { findIssuance } from '../../../client/findIssuance.ts'
 import { followEpochs } from '../../../client/followEpochs.ts'
-import { readKeystore } from '../../../client/keystore.ts'
 import { createLogReader } from '../../../client/logReader.ts'
 import { readComponent } from '../../../client/readComponent.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import { signEnvelope } from '../../../protocol/wire/envelope.ts'
 import type { TicketCommand } from '../../../protocol/wire/ticketCommand.ts'
 import { toSeconds, toSequence } from '../../arguments.ts'
+import { type KeyOptions, passwordOption, unlockKey } from '../../keyOption.ts'
 import { print } from '../../output.ts'
-import { readPassword } from '../../password.ts'
 import { addRedisOption } from '../../redisOption.ts'
 import { nameTicket, type TicketNames, toBytes32, toTime } from '../../ticketArguments.ts'
 
-type CommandOptions = {
+type CommandOptions = KeyOptions & {
   config: string
-  key: string
-  passwordFile?: string
   log: string
   redis: string
   sequence?: bigint
@@ -36,7 +33,7 @@ const addCommandOptions = (command: Command): Command =>
       .requiredOption('--config <file>', 'coalition.json that names the issuer')
       .requiredOption('--key <file>', 'keystore of an authorised issuer')
       .requiredOption('--log <url>', 'log of any member, to read the last sequence and the ticket’s place from')
-      .option('--password-file <file>', 'file whose first line is the password (else COALITION_PASSWORD)'),
+      .addOption(passwordOption()),
   )
     .option('--sequence <number>', 'sequence of the envelope, to repeat one safely', toSequence)
     .option('--anchor', 'mark the commit for the chain at once, whatever the cadence')
@@ -125,10 +122,10 @@ type Commanded = {
 }
 
 async function run(options: CommandOptions, { kind, ticketHash, issued, command }: Asked): Promise<void> {
-  const { config, key: keyPath, passwordFile, log: logUrl, redis, sequence: given, anchor, timeout, json } = options
+  const { config, log: logUrl, redis, sequence: given, anchor, timeout, json } = options
   const component = await readComponent(config, { kind: 'tickets' })
   const log = createLogReader({ url: logUrl })
-  const key = await readKeystore({ path: keyPath, password: readPassword(passwordFile) })
+  const key = await unlockKey(options)
   const epochs = await followEpochs({ logs: [log] }, createEpochs(component))
   const commands = anchor ? [command, { kind: 'requestAnchor' } as const] : [command]
   const { sequence, verified } = await commandIssuer(

@@ -27,15 +27,14 @@ before(async () => {
 })
 after(() => world.stop())
 
-const publisherOf = (key: typeof submitter, cardKey = key) => {
-  const { atlas, redis, logs } = world
-  return Atlas.publish({ atlas, redisUrl: redis.url, logs, submitter: key, cardKey })
-}
 const refusedWith = (code: string) => (error: Error) =>
   `${(error as { code?: string }).code}: ${error.message}`.includes(code)
 
 test('Atlas.publish: a lattice brings its own card, and a submitter an organism’s, each with a proven acknowledgement', async () => {
-  const [own, brought] = await Promise.all([publisherOf(latticeKey), publisherOf(submitter, organismKey)])
+  const [own, brought] = await Promise.all([
+    world.openPublisher(latticeKey),
+    world.openPublisher(submitter, { cardKey: organismKey }),
+  ])
   const first = await own.publish(cardOf(lattice))
   assert.equal(first.envelope.sequence, 1n)
   assert.ok(first.verified.commit.height > 0n)
@@ -74,7 +73,7 @@ test('Atlas.read: with the chain, a contract takes each proof, and refuses anoth
   const { atlas, logs, chain, registry } = world
   const reader = Atlas.read({ atlas, logs, chain })
   await assert.rejects(reader.readCatalogue(), { code: 'NOT_ANCHORED_STATE' })
-  const own = await publisherOf(latticeKey)
+  const own = await world.openPublisher(latticeKey)
   await own.update(lattice, { endpoints: ['https://moved.example/rpc'] })
   const head = await world.anchor()
   const { card, basis, seatProof } = await reader.readCitizen(lattice)
@@ -107,9 +106,9 @@ test('Atlas.read: with the chain, a contract takes each proof, and refuses anoth
 test('Atlas.publish: members refuse what is stale, forged, another Atlas’s, a stranger’s or of no citizen', async () => {
   const { atlas } = world
   const [own, stranger, carrier] = await Promise.all([
-    publisherOf(latticeKey),
-    publisherOf(strangerKey),
-    publisherOf(submitter),
+    world.openPublisher(latticeKey),
+    world.openPublisher(strangerKey),
+    world.openPublisher(submitter),
   ])
   const stale = own.publish({ ...cardOf(lattice), sequence: 1n })
   await assert.rejects(stale, refusedWith('CARD_STALE'))
@@ -134,9 +133,9 @@ test('Atlas.publish: members refuse what is stale, forged, another Atlas’s, a 
 test('Atlas.publish: a changed key speaks for its citizen from then on, and a list takes a citizen out', async () => {
   const { atlas, logs } = world
   const [own, heir, carrier] = await Promise.all([
-    publisherOf(organismKey),
-    publisherOf(strangerKey),
-    publisherOf(submitter),
+    world.openPublisher(organismKey),
+    world.openPublisher(strangerKey),
+    world.openPublisher(submitter),
   ])
   await own.changeKey({ citizen: organism, cardSigner: strangerKey.signer })
   await assert.rejects(own.publish({ ...cardOf(organism), sequence: 50n }), refusedWith('ATLAS_SUBMITTER_REFUSED'))

@@ -7,6 +7,8 @@ import { createSender, type Sender } from '../../chain/createSender.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
 import type { Next } from '../../chain/encodeAnchor.ts'
 import type { Head } from '../../chain/head.ts'
+import { Atlas } from '../../client/atlas.ts'
+import type { AtlasPublisher } from '../../client/atlasPublisher.ts'
 import type { AtlasComponent } from '../../client/atlasReader.ts'
 import type { SigningKey } from '../../client/createWriter.ts'
 import { createLogReader, type LogReader } from '../../client/logReader.ts'
@@ -67,6 +69,8 @@ export type AtlasWorld = {
   members: readonly TestMemberOf<AtlasState>[]
   urls: readonly string[]
   logs: readonly LogReader[]
+  /** Writes with the key of a submitter, and signs cards with another where one is given. */
+  openPublisher(submitter: SigningKey, options?: { cardKey?: SigningKey }): Promise<AtlasPublisher>
   /** Has the committee mark a commit, and waits until every member serves its state. Returns its height. */
   mark(): Promise<bigint>
   /** `mark`, and anchors that commit. */
@@ -132,9 +136,11 @@ export async function startAtlasWorld(): Promise<AtlasWorld> {
     return (await registry.anchor(sender, { previous, certified, members, consistencyProof, next })).head
   }
 
+  const identity = { component, componentId, members, home: { registry: address } }
   return {
-    ...{ redis, rpcUrl: node.url, chain, sender, registry, members: running, urls, logs, mark },
-    atlas: { component, componentId, members, home: { registry: address } },
+    ...{ redis, rpcUrl: node.url, chain, sender, registry, members: running, urls, logs, mark, atlas: identity },
+    openPublisher: (key, { cardKey } = {}) =>
+      Atlas.publish({ atlas: identity, redisUrl: redis.url, logs, submitter: key, cardKey }),
     anchor: async () => await anchorCommit(await mark()),
     async retire(successor) {
       const reason = 'moved'

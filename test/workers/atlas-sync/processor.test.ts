@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { createSenderLease } from '../../../chain/senderLease.ts'
-import { Atlas } from '../../../client/atlas.ts'
 import { signCard } from '../../../client/atlasPublisher.ts'
 import type { Hex } from '../../../protocol/bytes.ts'
 import type { ListedCitizen } from '../../../protocol/wire/atlasParameters.ts'
@@ -46,7 +45,7 @@ before(async () => {
     else response.end(text)
   })
   // A state to begin with: something has to be decided before anything is marked.
-  const publisher = await publisherOf(organismKey)
+  const publisher = await world.openPublisher(organismKey)
   await publisher.publish(cardOf(organism))
   await publisher.close()
   await world.mark()
@@ -57,11 +56,6 @@ after(async () => {
   redis.disconnect()
   await world.stop()
 })
-
-const publisherOf = (key: typeof submitter) => {
-  const { atlas, redis: service, logs } = world
-  return Atlas.publish({ atlas, redisUrl: service.url, logs, submitter: key })
-}
 
 function createWorker({ list = citizens, isNewest = true }: { list?: ListedCitizen[]; isNewest?: boolean } = {}) {
   const { atlas, logs, redis: service } = world
@@ -146,7 +140,7 @@ test('atlas-sync: two workers with one key take turns', async () => {
 
 test('atlas-sync: brings the list of a republished config once, leaves changed keys alone, and not that of an old config', async () => {
   assert.deepEqual(await createWorker()({ kind: 'list' }), { status: 'upToDate' })
-  const own = await publisherOf(organismKey)
+  const own = await world.openPublisher(organismKey)
   await own.changeKey({ citizen: organism, cardSigner: strangerKey.signer })
   await own.close()
   await world.mark()

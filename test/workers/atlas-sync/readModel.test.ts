@@ -54,12 +54,12 @@ test('read model: says that it knows nothing yet', async () => {
 })
 
 test('read model: gives what a member’s state gives, and a reader proves it', async () => {
-  const { atlas, redis, logs } = world
+  const { atlas, logs } = world
   for (const [citizen, key] of [
     [lattice, latticeKey],
     [organism, organismKey],
   ] as const) {
-    const publisher = await Atlas.publish({ atlas, redisUrl: redis.url, logs, submitter: key })
+    const publisher = await world.openPublisher(key)
     await publisher.publish(cardOf(citizen))
     await publisher.close()
   }
@@ -84,8 +84,7 @@ test('read model: under the newest head on chain, where members still have its s
   const { atlas, chain, registry: contract } = world
   const reader = readerOf(undefined, { chain, logs: [] })
   await assert.rejects(reader.readCitizen(lattice), { code: 'ATLAS_MODEL_UNREACHABLE' })
-  const { redis, logs } = world
-  const publisher = await Atlas.publish({ atlas, redisUrl: redis.url, logs, submitter: latticeKey })
+  const publisher = await world.openPublisher(latticeKey)
   await publisher.update(lattice, { schemaVersion: 2 })
   const head = await world.anchor()
   await refresh()
@@ -202,7 +201,7 @@ test('read model: answers are bounded, tagged and read-only, and wrong questions
 })
 
 test('read model: a retired Atlas is still shown, and whoever binds to it is told its successor', async () => {
-  const { atlas, chain, logs, redis } = world
+  const { atlas, chain, logs } = world
   const successor: Hex = `0x${'5c'.repeat(32)}`
   const head = await world.retire(successor)
   await refresh()
@@ -213,7 +212,7 @@ test('read model: a retired Atlas is still shown, and whoever binds to it is tol
   const retired = { code: 'COMPONENT_RETIRED', successor }
   await assert.rejects(Atlas.read({ atlas, logs }).readCatalogue(), retired)
   await assert.rejects(Atlas.read({ atlas, logs, chain }).readCitizen(lattice), retired)
-  await assert.rejects(Atlas.publish({ atlas, redisUrl: redis.url, logs, submitter: latticeKey }), retired)
+  await assert.rejects(world.openPublisher(latticeKey), retired)
   await assert.rejects(readerOf().readCitizen(lattice), retired)
   await assert.rejects(readerOf(undefined, { chain, logs: [] }).readCitizen(lattice), retired)
 })

@@ -23,7 +23,8 @@ export const ENTRIES_READ_MAX = 1_024
  * What a read is to be proven by. `certified`: a quorum of the committee signed the commit that covers it. `anchored`: that
  * commit is the newest on the home chain, too, where no committee can rewrite it and any contract can check the same proof.
  */
-export type Proof = 'certified' | 'anchored'
+export type Proof = (typeof PROOFS)[number]
+const PROOFS = ['certified', 'anchored'] as const
 
 /** The commit that a read was proven under. */
 export type Basis = {
@@ -66,6 +67,34 @@ export class EntryRangeError extends CoalitionError {
   }
 }
 
+/** What only a caller without types can give. */
+export class InvalidReadError extends CoalitionError {
+  constructor({ parameter, given, takes }: { parameter: string; given: unknown; takes: string }) {
+    const shown = typeof given === 'string' ? JSON.stringify(given.slice(0, 64)) : `of type ${typeof given}`
+    super('INVALID_READ', `The parameter ${parameter} of a read is ${shown}.`, { fix: `Give ${takes}.` })
+  }
+}
+
+/** Whatever is not asked for by its name would be read as the weaker of the two. @throws {InvalidReadError} */
+export function assertProof(proof: Proof): void {
+  if (!PROOFS.includes(proof)) {
+    throw new InvalidReadError({ parameter: 'proof', given: proof, takes: `${PROOFS.join(' or ')}, or leave it out` })
+  }
+}
+
+/** @throws {InvalidReadError | EntryRangeError} */
+function assertReadable({ start, count, proof, ...others }: Required<ReadEntriesParameters>): void {
+  const [parameter] = Object.keys(others)
+  if (parameter !== undefined) {
+    const given = (others as Record<string, unknown>)[parameter]
+    throw new InvalidReadError({ parameter, given, takes: 'start, count and proof alone' })
+  }
+  if (typeof start !== 'bigint')
+    throw new InvalidReadError({ parameter: 'start', given: start, takes: 'a bigint, as 10n' })
+  if (!Number.isSafeInteger(count) || count < 1 || count > ENTRIES_READ_MAX) throw new EntryRangeError({ count })
+  assertProof(proof)
+}
+
 /** One component that a config names, as an integrator holds it. Nothing is read before it is asked for, and no member is believed. */
 export type ComponentHandle = {
   readonly kind: ComponentKind
@@ -86,7 +115,7 @@ export type ComponentHandle = {
   /**
    * Entries of its log, each proven.
    *
-   * @throws {EntryRangeError | NotBoundError}
+   * @throws {EntryRangeError | InvalidReadError | NotBoundError}
    * @throws {NotAnchoredError} an anchored proof is asked for, and the first of them is not on the chain yet.
    * @throws {NotVerifiedError} no log shows what the commit covers.
    * @throws what `readCertified`, or for `anchored` the registry and `readAnchored`, throw.
@@ -143,8 +172,8 @@ export function createComponentHandle(deps: ComponentHandleDeps, of: Component):
     readEpochs,
     knownEpochs: () => epochs,
     readHead: async () => (await openRegistry()).readHead({ component }),
-    async readEntries({ start = 0n, count = 256, proof = 'certified' } = {}) {
-      if (!Number.isSafeInteger(count) || count < 1 || count > ENTRIES_READ_MAX) throw new EntryRangeError({ count })
+    async readEntries({ start = 0n, count = 256, proof = 'certified', ...others } = {}) {
+      assertReadable({ start, count, proof, ...others })
       const basis = await readBasis(proof)
       const { logSize: size, logRoot: root } = basis.commit.commit
       const first = start >= 0n ? start : size + start > 0n ? size + start : 0n

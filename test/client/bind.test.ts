@@ -7,7 +7,7 @@ import { deployRegistry } from '../../chain/deployRegistry.ts'
 import type { AlmanacHandle } from '../../client/almanacHandle.ts'
 import { type Bound, bind } from '../../client/bind.ts'
 import type { ChronicleHandle } from '../../client/chronicleHandle.ts'
-import { EntryRangeError, NotBoundError } from '../../client/componentHandle.ts'
+import { assertProof, EntryRangeError, InvalidReadError, NotBoundError } from '../../client/componentHandle.ts'
 import { createLogReader } from '../../client/logReader.ts'
 import { NotVerifiedError } from '../../client/notVerified.ts'
 import { NoComponentError } from '../../client/readComponent.ts'
@@ -147,4 +147,27 @@ test('asks for what was not given to bind are refused by name', async () => {
     (error) => error instanceof NotBoundError && error.message.includes('Redis'),
   )
   for (const count of [0, 1_025, 1.5]) await assert.rejects(chronicle.read({ count }), EntryRangeError)
+})
+
+test('what only a caller without types gives to a read is refused by name, before anything is asked', async () => {
+  const unbound = await bindTo()
+  for (const [parameter, given, said] of [
+    ['start', 0, 'of type number'],
+    ['start', '3', '"3"'],
+    ['start', null, 'of type object'],
+    ['proof', 'anchord', '"anchord"'],
+    ['proof', '', '""'],
+    ['proof', true, 'of type boolean'],
+    ['end', 5n, 'of type bigint'],
+  ] as const) {
+    const parameters = { [parameter]: given } as never
+    const expected = {
+      code: 'INVALID_READ',
+      message: `The parameter ${parameter} of a read is ${said}.`,
+    }
+    for (const read of [unbound.read, unbound.readEntries]) await assert.rejects(async () => read(parameters), expected)
+  }
+  await assert.rejects(async () => unbound.read({ count: '5' } as never), EntryRangeError)
+  assert.throws(() => assertProof('anchord' as never), InvalidReadError)
+  assertProof('anchored')
 })

@@ -4,6 +4,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { resolveComponent } from '../client/readComponent.ts'
 import { parseCoalition } from '../protocol/identity/coalition.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -50,6 +51,25 @@ test('docs: the config file of docs/integrators/config.md derives', () => {
   const page = readFileSync(join(root, 'docs/integrators/config.md'), 'utf8')
   const file = page.match(/^```json\n(.*?)^```$/ms)?.[1] ?? ''
   assert.equal(parseCoalition(file).chronicle()?.name, 'chronicle')
+})
+
+test('docs: what tickets.md and atlas.md add to the example’s config makes one that ships both, with the same Chronicle', () => {
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+  const addedBy = (page: string) =>
+    JSON.parse(`{${read(`docs/integrators/${page}.md`).match(/^## Getting .*?^```json\n(.*?)^```$/ms)?.[1]}}`)
+  const file = JSON.parse(read('examples/superchain/coalition.json'))
+  const example = parseCoalition(JSON.stringify(file))
+  const { members } = file.modules.chronicle
+  const [{ ticketIssuer }, { atlas }] = [addedBy('tickets'), addedBy('atlas')]
+  const citizens = [{ citizen: example.lattices[0]!.stableId(), cardSigner: members[0].signer }]
+  file.ticketIssuer = { ...ticketIssuer, members }
+  file.modules.atlas = { members, parameters: { ...atlas.parameters, citizens } }
+  const coalition = parseCoalition(JSON.stringify(file))
+  for (const kind of ['tickets', 'atlas'] as const) {
+    assert.throws(() => resolveComponent(example, { kind }), { code: 'NO_COMPONENT' })
+    assert.equal(resolveComponent(coalition, { kind }).signers.length, 4)
+  }
+  assert.equal(coalition.chronicle()!.componentKey(), example.chronicle()!.componentKey())
 })
 
 test('docs: each row of bad input in docs/testing.md names tests that are there, and codes that they expect', () => {

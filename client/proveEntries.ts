@@ -1,4 +1,5 @@
 import { fromHex, type Hex } from '../protocol/bytes.ts'
+import { countOf } from '../protocol/errors.ts'
 import { planInclusion } from '../protocol/log/proofPlan.ts'
 import type { Tile } from '../protocol/log/tile.ts'
 import { encodeTilePath } from '../protocol/log/tilePath.ts'
@@ -59,7 +60,10 @@ export async function proveEntries(log: LogReader, parameters: ProveEntriesParam
     }
   } catch (cause) {
     if (!(cause instanceof NotInLogError)) throw cause
-    throw new NotVerifiedError({ reason: `the log served has not the ${size} entries that are certified`, cause })
+    throw new NotVerifiedError({
+      reason: `the log served is shorter than the one of ${countOf(size, 'entry')} that is certified`,
+      cause,
+    })
   }
   return proven
 }

@@ -199,7 +199,7 @@ async function main(): Promise<void> {
   const survey = JSON.parse(status.output) as Surveyed
   say(
     `coalition status: ${survey.responsive} of ${survey.members.length} members vote, a quorum is ${survey.quorum}; ` +
-      `anchored height ${survey.anchor.height}, lag ${survey.anchor.lagCommits} commits`,
+      `anchored height ${survey.anchor.height}, lag ${countOf(BigInt(survey.anchor.lagCommits), 'commit')}`,
   )
   report.status = survey
 

@@ -1,4 +1,4 @@
-import { CoalitionError } from '../errors.ts'
+import { CoalitionError, countOf } from '../errors.ts'
 import { TILE_WIDTH } from './tile.ts'
 
 /** Bytes of one entry at most: its length is written in 16 bits (spec §6). */
@@ -63,7 +63,8 @@ export function decodeEntryBundle(bytes: Uint8Array, { width }: { width: number 
   const entries: Uint8Array[] = []
   let offset = 0
   while (offset < bytes.length) {
-    if (entries.length === width) throw new InvalidEntryBundleError({ reason: `it goes on after ${width} entries` })
+    if (entries.length === width)
+      throw new InvalidEntryBundleError({ reason: `it goes on after ${countOf(width, 'entry')}` })
     const start = offset + LENGTH_SIZE_BYTES
     if (start > bytes.length) throw new InvalidEntryBundleError({ reason: 'it ends inside a length' })
     const end = start + ((bytes[offset]! << 8) | bytes[offset + 1]!)
@@ -72,7 +73,7 @@ export function decodeEntryBundle(bytes: Uint8Array, { width }: { width: number 
     offset = end
   }
   if (entries.length < width || width < 1 || width > TILE_WIDTH) {
-    throw new InvalidEntryBundleError({ reason: `it has ${entries.length} entries instead of ${width}` })
+    throw new InvalidEntryBundleError({ reason: `it has ${countOf(entries.length, 'entry')} instead of ${width}` })
   }
   return entries
 }

@@ -11,7 +11,7 @@ export class InvalidLogSizeError extends CoalitionError {
 
 export class LeafOutOfRangeError extends CoalitionError {
   constructor({ index, size }: { index: bigint; size: bigint }) {
-    super('LEAF_OUT_OF_RANGE', `A log of ${size} leaves has no leaf at index ${index}.`, {
+    super('LEAF_OUT_OF_RANGE', `A log of size ${size} has no leaf at index ${index}.`, {
       fix: 'Indexes count from 0; give one below the size, or a newer head of the log.',
     })
   }

@@ -49,6 +49,7 @@ for (const { name, type, body, reason } of [
         read(),
         (error) =>
           error instanceof LogUnreachableError &&
+          error.code === 'LOG_UNREACHABLE' &&
           error.kind === 'input' &&
           error.message.startsWith(`The log at ${url} cannot be read: `) &&
           reason.test(error.message) &&

@@ -20,13 +20,18 @@ import { signJws } from '../../../protocol/tickets/jwsSignature.ts'
 import { encodeTicketPayload } from '../../../protocol/tickets/ticketToken.ts'
 import { type Committee, deriveDetails, hashCommittee } from '../../../protocol/wire/committee.ts'
 import { createAdmission } from '../../../workers/attestation/admission.ts'
-import { createIssuers, ISSUER_COUNTS_FOR_MS, type Issuer } from '../../../workers/member/issuers.ts'
+import {
+  createIssuers,
+  ISSUER_COUNTS_FOR_MS,
+  ISSUER_READ_EVERY_MS,
+  type Issuer,
+} from '../../../workers/member/issuers.ts'
 import { readIssuers } from '../../../workers/member/readIssuers.ts'
 import { createTestChain, type TestChain } from '../../chain/createTestChain.ts'
 import { createTestCommittee, type TestCommittee } from '../../chain/testCommittee.ts'
 import { startScriptedLog } from '../chronicle-anchor/scriptedLog.ts'
 import { createTestDir } from './chronicle-of-tests.ts'
-import { audience, createTestTicket, holder } from './issuer-of-tests.ts'
+import { audience, createTestTicket, holder, until } from './issuer-of-tests.ts'
 
 const logger = pino({ level: 'silent' })
 const ticketsRoot: Hex = `0x${'77'.repeat(32)}`
@@ -160,6 +165,23 @@ test('createIssuers: what was read counts for ten minutes while the chain is awa
   state.isAway = false
   await issuers.read()
   assert.deepEqual(issuers.signersOf(ticketsRoot), first.signers)
+})
+
+test('createIssuers: once started it asks at once and every minute', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const { issuerOf, log, rotate } = await startIssuer()
+  const issuers = follow(issuerOf(log.url))
+  issuers.start()
+  await issuers.read()
+  assert.deepEqual(issuers.signersOf(ticketsRoot), first.signers)
+  await rotate()
+  t.mock.timers.tick(ISSUER_READ_EVERY_MS - 1)
+  assert.deepEqual(issuers.signersOf(ticketsRoot), first.signers)
+  t.mock.timers.tick(1)
+  // The first signer of each committee is another one.
+  await until(() => issuers.signersOf(ticketsRoot)[0] !== first.signers[0])
+  assert.deepEqual(issuers.signersOf(ticketsRoot), signersOf(second))
+  issuers.stop()
 })
 
 test('createIssuers: nobody signs for an issuer that retired, is not registered, or stands on a chain that is not read', async () => {

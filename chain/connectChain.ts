@@ -20,7 +20,7 @@ export type Chain = {
 export class RpcUnreachableError extends CoalitionError {
   constructor({ host, cause }: { host: string; cause?: unknown }) {
     super('RPC_UNREACHABLE', `The chain's RPC endpoint at ${host} does not answer.`, {
-      fix: 'Check the URL and that a node listens there; for a local chain run `node scripts/local-chain.ts`.',
+      fix: 'Check the URL and that a node listens there; for one of your own run `npm run local-chain`, which serves http://127.0.0.1:8545.',
       isRetryable: true,
       cause,
     })

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { HttpNetworkConfig, ResolvedConfigurationVariable } from 'hardhat/types/config'
 import type { HardhatRuntimeEnvironment } from 'hardhat/types/hre'
 import { COMPONENT_REGISTRY_ADDRESS } from '../chain/addresses.ts'
@@ -15,9 +14,10 @@ import config from '../hardhat.config.ts'
 import { assertHex, fromHex } from '../protocol/bytes.ts'
 import { createEnvironment, readVariable } from './deploy/environment.ts'
 import { runIgnition } from './deploy/runIgnition.ts'
+import { readOptions } from './readOptions.ts'
 
 /**
- * Puts the registries at their addresses: `node scripts/deploy.ts --network local|sepolia|hoodi`.
+ * Puts the registries at their addresses: what `coalition deploy` runs.
  *
  * Endpoint and key are those that hardhat.config.ts names for the network: SEPOLIA_RPC_URL or HOODI_RPC_URL (or --rpc) and
  * DEPLOYER_SECRET_KEY, from the environment or Hardhat's keystore. On a public network nothing is sent without --yes: what
@@ -29,14 +29,15 @@ import { runIgnition } from './deploy/runIgnition.ts'
  */
 const ROOT = join(import.meta.dirname, '..')
 
-const { values } = parseArgs({
-  options: {
+const values = readOptions(
+  {
     network: { type: 'string', default: 'local' },
     rpc: { type: 'string' },
     yes: { type: 'boolean', default: false },
     records: { type: 'string' },
   },
-})
+  { usage: 'Usage: coalition deploy, which says what it takes and runs this script.' },
+)
 
 try {
   await deploy(toNetworkName(values.network))

@@ -1,18 +1,20 @@
-import { parseArgs } from 'node:util'
 import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS } from '../chain/addresses.ts'
 import { NETWORKS, type NetworkName, toNetworkName } from '../chain/networks.ts'
 import { printError, say } from '../cli/output.ts'
 import config from '../hardhat.config.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { createEnvironment, readVariable } from './deploy/environment.ts'
+import { readOptions } from './readOptions.ts'
 
-/**
- * Shows the deployed contracts' sources to block explorers: `node scripts/verify-sources.ts --network sepolia|hoodi`.
- *
- * Each explorer compiles them and compares. All of Hardhat's are asked, or the one of --explorer (etherscan, which alone needs
- * ETHERSCAN_API_KEY, blockscout or sourcify); --api names the API of one's own instead of the public one. The endpoint is
- * --rpc, or SEPOLIA_RPC_URL or HOODI_RPC_URL. Ends with 1 where one of them does not confirm a contract.
- */
+/** Shows the deployed contracts' sources to block explorers, each of which compiles them and compares. */
+const USAGE = `Usage: npm run verify-sources -- [OPTION...]
+  --network NAME   sepolia or hoodi (sepolia)
+  --rpc URL        its endpoint; else SEPOLIA_RPC_URL or HOODI_RPC_URL
+  --explorer NAME  etherscan, which alone needs ETHERSCAN_API_KEY, blockscout or sourcify; else all of them
+  --api URL        the API of an explorer of your own, in place of the public one; goes with --explorer
+  --help           says this
+Ends with 1 where one of them does not confirm a contract.`
+
 const EXPLORERS = ['etherscan', 'blockscout', 'sourcify'] as const
 type Explorer = (typeof EXPLORERS)[number]
 
@@ -24,14 +26,15 @@ export class UnknownExplorerError extends CoalitionError {
   }
 }
 
-const { values } = parseArgs({
-  options: {
+const values = readOptions(
+  {
     network: { type: 'string', default: 'sepolia' },
     rpc: { type: 'string' },
     explorer: { type: 'string' },
     api: { type: 'string' },
   },
-})
+  { usage: USAGE },
+)
 
 try {
   await verifySources(toNetworkName(values.network), toExplorers(values.explorer))

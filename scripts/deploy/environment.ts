@@ -10,8 +10,9 @@ const ROOT = join(import.meta.dirname, '../..')
 
 export class DeploymentSettingMissingError extends CoalitionError {
   constructor({ variable, network }: { variable: string; network: NetworkName }) {
+    const isUrl = variable.endsWith('_RPC_URL')
     super('DEPLOYMENT_SETTING_MISSING', `A deployment to ${network} needs ${variable}.`, {
-      fix: `Set the environment variable ${variable}; it is never written anywhere.`,
+      fix: `Set the environment variable${isUrl ? ', or give --rpc URL' : ''}; or keep it in Hardhat's keystore: scripts/run hardhat keystore set ${variable}.`,
     })
   }
 }

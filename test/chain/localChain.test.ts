@@ -33,6 +33,13 @@ test('local-chain: announces an endpoint on loopback that serves the chain it sa
   assert.equal((await connectChain(announced)).chainId, 31_337)
 })
 
+test('local-chain: where something listens already it says so and ends', () => {
+  const args = ['scripts/local-chain.ts', '--port', new URL(announced.rpcUrl).port]
+  const { stdout, status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
+  assert.match(stderr, /^coalition: PORT_TAKEN: /)
+  assert.deepEqual({ stdout, status }, { stdout: '', status: 2 })
+})
+
 test('deploy: puts every registry at its address, and a second run finds them there', () => {
   const first = deploy()
   assert.equal(first.address, COMPONENT_REGISTRY_ADDRESS)

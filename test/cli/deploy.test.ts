@@ -55,6 +55,7 @@ test('deploy: refuses to send without a key, and to a chain that is not the netw
   const without = await deploy(['--network', 'sepolia', '--yes'], { SEPOLIA_RPC_URL: rpcUrl })
   assert.equal(without.status, 2)
   assert.match(without.stderr, /DEPLOYMENT_SETTING_MISSING.*DEPLOYER_SECRET_KEY/)
+  assert.match(without.stderr, /keystore set DEPLOYER_SECRET_KEY\.$/m)
   const hoodi = await deploy(['--network', 'hoodi', '--yes'], {
     HOODI_RPC_URL: rpcUrl,
     DEPLOYER_SECRET_KEY: SECRET_KEY,

@@ -6,9 +6,9 @@ const HEADERS_TIMEOUT_MS = 5_000
 const CONNECTIONS_MAX = 512
 
 export class PortTakenError extends CoalitionError {
-  constructor({ host, port, cause }: { host: string; port: number; cause: unknown }) {
+  constructor({ host, port, fix, cause }: { host: string; port: number; fix?: string; cause: unknown }) {
     super('PORT_TAKEN', `The process cannot listen on ${host}:${port}.`, {
-      fix: 'Set HTTP_PORT to a free port and HTTP_HOST to an address of this machine.',
+      fix: fix ?? 'Set HTTP_PORT to a free port and HTTP_HOST to an address of this machine.',
       cause,
     })
   }

@@ -12,6 +12,7 @@ import { decodeSearchPage, encodeSearchQuery, type SearchPage, type SearchQuery 
 
 const READ_TIMEOUT_MS = 10_000
 const POLL_MS = 100
+const NEWEST_ANCHOR_PATH = 'commit/anchor'
 /** 256 entries of 65,535 bytes, each behind its length: the largest thing that a log serves; a snapshot is not larger. */
 const BODY_SIZE_MAX_BYTES = TILE_WIDTH * (65_535 + 2)
 const TILE_SIZE_MAX_BYTES = TILE_WIDTH * HASH_SIZE_BYTES
@@ -44,8 +45,11 @@ export class InvalidLogUrlError extends CoalitionError {
 
 export class NotInLogError extends CoalitionError {
   constructor({ path }: { path: string }) {
-    super('NOT_IN_LOG', `The log does not have ${path}.`, {
-      fix: 'Ask for something that was decided already, or read from another member.',
+    const isUnmarked = path === NEWEST_ANCHOR_PATH
+    super('NOT_IN_LOG', isUnmarked ? 'The log has no commit for the chain yet.' : `The log does not have ${path}.`, {
+      fix: isUnmarked
+        ? 'Wait: members mark one at the cadence of the component’s parameters, once something was written to it.'
+        : 'Ask for something that was decided already, or read from another member.',
       kind: 'refused',
     })
   }
@@ -122,7 +126,7 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       }
     },
     /** The newest commit that is marked for the chain. @throws {NotInLogError} none yet. */
-    readNewestAnchor: async (): Promise<CommitRecord> => decodeCommitRecord(await readText('commit/anchor')),
+    readNewestAnchor: async (): Promise<CommitRecord> => decodeCommitRecord(await readText(NEWEST_ANCHOR_PATH)),
     /** The commit that ended `epoch`: its `next` is not zero. @throws {NotInLogError} it has not ended. */
     readEpochEnd: async (epoch: bigint): Promise<CommitRecord> =>
       decodeCommitRecord(await readText(`commit/epoch/${epoch}`)),

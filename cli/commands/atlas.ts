@@ -85,7 +85,8 @@ A card to be signed is its members as JSON, without atlas and, where it may be t
     "ticketRoot": "0x00…", "mrTds": [], "schemaVersion": 1 }
 One that is signed already (coalition atlas sign) is brought with a submitter’s key.
 Example:
-  coalition atlas publish --config coalition.json --file card.json --key card-key.json --log http://127.0.0.1:4100`,
+  coalition atlas publish --config coalition.json --file card.json --key card-key.json \\
+    --password-file password.txt --log http://127.0.0.1:4100`,
     )
     .action(publish)
 

@@ -18,6 +18,11 @@ test('waitForCommit: waits for as long as it was told, though the clock jumps an
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_600_000 })
   // The first answer, that there is no such commit yet, comes after the jump.
   assert.equal(await Promise.race([settled, log.readCommit(1n).catch((error) => error.code)]), 'NOT_IN_LOG')
+  await assert.rejects(log.readNewestAnchor(), {
+    code: 'NOT_IN_LOG',
+    message: 'The log has no commit for the chain yet.',
+    fix: 'Wait: members mark one at the cadence of the component’s parameters, once something was written to it.',
+  })
   await member.driver.submit(encodeEnvelope(createEnvelope(1n, ['{}'])))
   assert.equal((await waiting).commit.height, 1n)
   await assert.rejects(log.waitForCommit(2n, { timeoutMs: 0 }), NotInLogError)

@@ -60,11 +60,15 @@ export const verifyCommand = (): Command =>
       .requiredOption('--config <file>', 'coalition.json whose issuer is recognised')
       .requiredOption('--subject <address>', 'who shows the ticket', toAddress)
       .addOption(
-        new Option('--jws <file>', 'the token, as coalition ticket sign wrote it, - for standard input; needs --member').conflicts(
-          'proof',
-        ),
+        new Option(
+          '--jws <file>',
+          'the token, as coalition ticket sign wrote it, - for standard input; needs --member',
+        ).conflicts('proof'),
       )
-      .option('--proof <file>', 'or its on-chain form, as coalition ticket prove wrote it, - for standard input; needs --rpc')
+      .option(
+        '--proof <file>',
+        'or its on-chain form, as coalition ticket prove wrote it, - for standard input; needs --rpc',
+      )
       .option('--member <url...>', 'with --jws: logs of members, to follow the committee and to ask for the status')
       .option('--rpc <url>', 'with --proof: JSON-RPC endpoint of the home chain')
       .option('--verifier <address>', 'with --proof: the ticket verifier', toAddress, TICKET_VERIFIER_ADDRESS)

@@ -7,6 +7,8 @@ import { type CardJson, fromCardJson, toCardJson } from '../protocol/wire/cardFi
 import type { CitizenCard } from '../protocol/wire/citizenCard.ts'
 import { type CommitRecord, decodeCommitRecord, encodeCommitRecord } from '../protocol/wire/commitRecord.ts'
 import { decodeJson, hexOf, uint64 } from '../protocol/wire/decodeJson.ts'
+import { RETIREMENT_REASON_SIZE_MAX_BYTES } from '../protocol/wire/governance.ts'
+import type { RetirementMarker } from '../protocol/wire/next.ts'
 import type { AtlasCitizen } from './atlasCatalogue.ts'
 import { HEAD_JSON, toHeadJson } from './headJson.ts'
 
@@ -27,11 +29,16 @@ export type ClaimedCitizen = {
   card: { card: CitizenCard; proof: readonly Hex[] } | null
 }
 
+/** Of the Atlas that was asked for. */
+export type ClaimedRetirement = Omit<RetirementMarker, 'component'>
+
 export type AtlasAnswer = {
   /** The commit whose state root the proofs lead to, and its certificate. */
   record: CommitRecord
   /** The head on chain with that state root, where it was the newest when this was answered. */
   head: Head | null
+  /** The Atlas's last word, where it has spoken one: proven where `record` is of the commit that decided it. */
+  retirement: ClaimedRetirement | null
   citizens: readonly ClaimedCitizen[]
   /** Where the next page begins; null on the last, and where one citizen was asked for. */
   after: Hex | null
@@ -56,22 +63,34 @@ const CITIZEN = z.strictObject({
   seatProof: proof,
   card: z.strictObject({ card: z.unknown(), proof }).nullable(),
 })
+const RETIREMENT = z.strictObject({
+  successor: hexOf(32),
+  effectiveHeight: uint64,
+  reason: z.string().max(RETIREMENT_REASON_SIZE_MAX_BYTES),
+})
 const ANSWER = z.strictObject({
   record: z.unknown(),
   head: HEAD_JSON.nullable(),
+  retirement: RETIREMENT.nullable(),
   citizens: z.array(CITIZEN).max(ATLAS_PAGE_MAX),
   after: hexOf(32).nullable(),
 })
 
 export type EncodeAtlasAnswerParameters = Omit<AtlasAnswer, 'citizens'> & { citizens: readonly AtlasCitizen[] }
 
-export const encodeAtlasAnswer = ({ record, head, citizens, after }: EncodeAtlasAnswerParameters): string =>
+export const encodeAtlasAnswer = ({ record, head, retirement, citizens, after }: EncodeAtlasAnswerParameters): string =>
   formatCanonicalJson({
     record: JSON.parse(encodeCommitRecord(record)),
     head: head && toHeadJson(head),
+    retirement: retirement && toRetirementJson(retirement),
     citizens: citizens.map(toCitizenJson),
     after,
   })
+
+export const toRetirementJson = ({ successor, effectiveHeight, reason }: ClaimedRetirement) => ({
+  ...{ successor, reason },
+  effectiveHeight: effectiveHeight.toString(),
+})
 
 const toCitizenJson = ({ citizen, seat, seatProof, card }: AtlasCitizen) => ({
   citizen,
@@ -85,10 +104,11 @@ const toCitizenJson = ({ citizen, seat, seatProof, card }: AtlasCitizen) => ({
 /** Proves nothing yet. @throws {AtlasAnswerMalformedError | MalformedCommitRecordError | CardMalformedError} not of this form. */
 export function decodeAtlasAnswer(text: string): AtlasAnswer {
   const refuse = (reason: string) => new AtlasAnswerMalformedError({ reason })
-  const { record, head, citizens, after } = decodeJson(text, { shape: ANSWER, refuse })
+  const { record, head, retirement, citizens, after } = decodeJson(text, { shape: ANSWER, refuse })
   return {
     record: decodeCommitRecord(JSON.stringify(record) ?? ''),
     head,
+    retirement,
     after,
     citizens: citizens.map(({ card, ...seat }) => ({
       ...seat,

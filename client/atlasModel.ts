@@ -7,7 +7,8 @@ import { CITIZENS_MAX } from '../protocol/wire/atlasParameters.ts'
 import { toCardItem, toCitizenItem } from '../protocol/wire/atlasState.ts'
 import type { VerifiedCommit } from '../protocol/wire/certificate.ts'
 import { encodeCard, hashCard } from '../protocol/wire/citizenCard.ts'
-import { ComponentRetiredError } from '../protocol/wire/next.ts'
+import type { CommitRecord } from '../protocol/wire/commitRecord.ts'
+import { ComponentRetiredError, hashRetirementMarker } from '../protocol/wire/next.ts'
 import { isStateItemUnder, type StateItem } from '../protocol/wire/stateTree.ts'
 import { ATLAS_PAGE_MAX, type AtlasAnswer, type ClaimedCitizen, decodeAtlasAnswer } from './atlasAnswer.ts'
 import type { AtlasCitizen, ProvenItem } from './atlasCatalogue.ts'
@@ -58,12 +59,15 @@ export type CreateAtlasModelReaderParameters = {
   timeoutMs?: number
 }
 
-/** Reads a worker's catalogue and proves every citizen of it. What a worker leaves out, this cannot see: `Atlas.read` can. */
+/**
+ * Reads a worker's catalogue and proves every citizen of it. What a worker leaves out, this cannot see: `Atlas.read` can. So it
+ * is with a retirement, where neither chain nor logs are given.
+ */
 export type AtlasModelReader = {
   /**
    * @throws {NotInAtlasError} it says that the Atlas does not have the citizen, or has nothing to prove it by.
    * @throws {AtlasAnswerUnprovenError} an answer does not hold.
-   * @throws {ComponentRetiredError} the logs show that the Atlas is retired.
+   * @throws {ComponentRetiredError} the chain, the logs or the commit that the worker serves show that the Atlas is retired.
    * @throws {AtlasModelUnreachableError | AtlasAnswerMalformedError} and what the chain and the logs throw.
    */
   readCitizen(citizen: Hex): Promise<AtlasCitizen & { basis: ModelBasis }>
@@ -94,7 +98,20 @@ export function createAtlasModelReader(parameters: CreateAtlasModelReaderParamet
     }
   }
 
-  async function verifyBasis({ record, head }: AtlasAnswer): Promise<{ basis: ModelBasis; state: Hex }> {
+  function verifyRecord(record: CommitRecord): VerifiedCommit {
+    try {
+      return verifyCommit(epochs, record)
+    } catch (cause) {
+      if (!(cause instanceof CoalitionError)) throw cause
+      throw refuse('the certificate of its commit does not hold', cause)
+    }
+  }
+
+  async function verifyBasis({
+    record,
+    head,
+    retirement: said,
+  }: AtlasAnswer): Promise<{ basis: ModelBasis; state: Hex }> {
     if (chain !== undefined) {
       if (head === null) throw refuse('it names no head of the chain')
       const registry = await openComponentRegistry(chain, { address: atlas.home.registry })
@@ -106,12 +123,13 @@ export function createAtlasModelReader(parameters: CreateAtlasModelReaderParamet
     }
     epochs = await followEpochs({ logs }, epochs)
     if (epochs.retirement !== null) throw new ComponentRetiredError(epochs.retirement)
-    try {
-      return { basis: { kind: 'certified', commit: verifyCommit(epochs, record) }, state: record.commit.state }
-    } catch (cause) {
-      if (!(cause instanceof CoalitionError)) throw cause
-      throw refuse('the certificate of its commit does not hold', cause)
+    const commit = verifyRecord(record)
+    if (said !== null) {
+      const marker = { component: atlas.component, ...said }
+      if (hashRetirementMarker(marker) === record.commit.next) throw new ComponentRetiredError(marker)
+      throw refuse('it says that the Atlas is retired, and its commit does not')
     }
+    return { basis: { kind: 'certified', commit }, state: record.commit.state }
   }
 
   function verifyCitizen({ card, ...claimed }: ClaimedCitizen, state: Hex): AtlasCitizen {

@@ -25,6 +25,8 @@ export class MissingSourceError extends CoalitionError {
   }
 }
 
+const NOT_COMPARED = 'without --rpc: certified, and not compared with the chain'
+
 type WriteOptions = KeyOptions & {
   config: string
   log: string[]
@@ -188,11 +190,18 @@ async function readAll({ config, log = [], worker: url, rpc, json }: ReadOptions
   const atlas = await readAtlas(config)
   const chain = rpc === undefined ? undefined : await connectChain({ rpcUrl: rpc, chainId: atlas.home.chainId })
   const logs = log.map((each) => createLogReader({ url: each }))
-  if (url !== undefined) return await createAtlasModelReader({ url, atlas, logs, chain }).readCatalogue()
+  if (url !== undefined) {
+    const catalogue = await createAtlasModelReader({ url, atlas, logs, chain }).readCatalogue()
+    if (chain === undefined && json !== true) {
+      say(NOT_COMPARED)
+      if (logs.length === 0) say('without --log: a retirement that the worker does not show is not seen')
+    }
+    return catalogue
+  }
   if (logs.length === 0) throw new MissingSourceError()
   const { basis, citizens } = await Atlas.read({ atlas, logs, chain }).readCatalogue()
   const { head, commit } = basis
-  if (head === undefined && json !== true) say('without --rpc: certified, and not compared with the chain')
+  if (head === undefined && json !== true) say(NOT_COMPARED)
   return { citizens, basis: head === undefined ? { kind: 'certified', commit } : { kind: 'anchored', head } }
 }
 

@@ -153,6 +153,14 @@ test('atlas-sync: brings what a citizen signed and serves itself, a contract tak
 
   // Killed in the middle and started again, it has everything from the chain and the members.
   const listed = outputOf<object>(await run(['list', '--config', config, '--worker', url, '--rpc', world.rpcUrl]))
+  const offChain = await runCli(['atlas', 'list', '--config', config, '--worker', url])
+  assert.match(offChain.output, /^certified {2}height /)
+  assert.match(
+    offChain.said,
+    /^without --rpc: certified, and not compared with the chain\nwithout --log: a retirement /,
+  )
+  const withLogs = await runCli(['atlas', 'show', organism, '--config', config, '--worker', url, '--log', ...logs])
+  assert.equal(withLogs.said, 'without --rpc: certified, and not compared with the chain')
   child.kill('SIGKILL')
   const again = await startWorker()
   const relisted = () => run(['list', '--config', config, '--worker', again.url, '--rpc', world.rpcUrl])

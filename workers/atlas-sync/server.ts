@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ATLAS_PAGE_MAX, encodeAtlasAnswer } from '../../client/atlasAnswer.ts'
+import { ATLAS_PAGE_MAX, encodeAtlasAnswer, toRetirementJson } from '../../client/atlasAnswer.ts'
 import type { AtlasCitizen } from '../../client/atlasCatalogue.ts'
 import { toHeadJson } from '../../client/headJson.ts'
 import { type Hex, isHex, toHex } from '../../protocol/bytes.ts'
@@ -76,13 +76,14 @@ function find({ method = '', url = '/' }: IncomingMessage, view: ReadModelView):
 }
 
 function findBasis(query: URLSearchParams, { directory }: ReadModelView) {
+  const retirement = directory.retirement()
   if (query.get('under') === 'chain') {
     const anchored = directory.anchored()
-    return anchored && { ...anchored.held, head: anchored.head }
+    return anchored && { ...anchored.held, head: anchored.head, retirement }
   }
   const held = directory.newest()
   const anchored = directory.anchored()
-  return held && { ...held, head: anchored?.held === held ? anchored.head : null }
+  return held && { ...held, head: anchored?.held === held ? anchored.head : null, retirement }
 }
 
 const NO_STATE = refuse(503, 'no state was read yet, or none under the newest head; ask again in a moment')
@@ -104,10 +105,10 @@ function listCitizens(query: URLSearchParams, view: ReadModelView): Answer {
 }
 
 const answerCitizens = (
-  { certified: { record }, head }: NonNullable<ReturnType<typeof findBasis>>,
+  { certified: { record }, head, retirement }: NonNullable<ReturnType<typeof findBasis>>,
   citizens: readonly AtlasCitizen[],
   after: Hex | null,
-): Answer => ({ status: 200, body: encodeAtlasAnswer({ record, head, citizens, after }) })
+): Answer => ({ status: 200, body: encodeAtlasAnswer({ record, head, retirement, citizens, after }) })
 
 function listComponents(query: URLSearchParams, { registry }: ReadModelView): Answer {
   const page = cutPage(registry.list(), query, ({ component }) => component)
@@ -121,7 +122,7 @@ const toComponentJson = ({ kind, name, component, confirmed, newest, retirement 
   ...{ kind, name, component },
   confirmed: confirmed === undefined ? null : toHeadJson(confirmed),
   newest: newest === undefined ? null : toHeadJson(newest),
-  retired: retirement === undefined ? null : { ...retirement, effectiveHeight: retirement.effectiveHeight.toString() },
+  retired: retirement === undefined ? null : toRetirementJson(retirement),
 })
 
 const BAD_PAGE = refuse(400, `a page is ?after=KEY&limit=N: 0x and 64 lower-case hex digits, 1 to ${ATLAS_PAGE_MAX}`)

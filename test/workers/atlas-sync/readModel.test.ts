@@ -113,6 +113,7 @@ test('read model: under the newest head on chain, where members still have its s
 
 type Forgeable = {
   record: { commit: { state: Hex; component: Hex } }
+  retirement: { successor: Hex; effectiveHeight: string; reason: string } | null
   citizens: {
     citizen: Hex
     cardSigner: Hex
@@ -152,6 +153,16 @@ test('read model: a reader believes no answer that is not proven', async (t) => 
       'another Atlas’s commit',
       forge((answer) => (answer.record.commit.component = `0x${'ee'.repeat(32)}`)),
       'ATLAS_ANSWER_UNPROVEN',
+    ],
+    [
+      'a retirement that nobody decided',
+      forge((answer) => (answer.retirement = { successor: lattice, effectiveHeight: '1', reason: '' })),
+      'ATLAS_ANSWER_UNPROVEN',
+    ],
+    [
+      'a retirement with a long reason',
+      forge((answer) => (answer.retirement = { successor: lattice, effectiveHeight: '1', reason: 'x'.repeat(257) })),
+      'ATLAS_ANSWER_MALFORMED',
     ],
     ['more than it may', forge((answer) => (answer.more = 1)), 'ATLAS_ANSWER_MALFORMED'],
     ['no JSON', 'no', 'ATLAS_ANSWER_MALFORMED'],
@@ -200,7 +211,7 @@ test('read model: answers are bounded, tagged and read-only, and wrong questions
   assert.deepEqual([health.isRetired, BigInt(health.height) > 0n], [false, true])
 })
 
-test('read model: a retired Atlas is still shown, and whoever binds to it is told its successor', async () => {
+test('read model: a retired Atlas is still shown, and whoever binds to it is told its successor', async (t) => {
   const { atlas, chain, logs } = world
   const successor: Hex = `0x${'5c'.repeat(32)}`
   const head = await world.retire(successor)
@@ -214,5 +225,14 @@ test('read model: a retired Atlas is still shown, and whoever binds to it is tol
   await assert.rejects(Atlas.read({ atlas, logs, chain }).readCitizen(lattice), retired)
   await assert.rejects(world.openPublisher(latticeKey), retired)
   await assert.rejects(readerOf().readCitizen(lattice), retired)
+  // With neither chain nor logs: the commit that decided it is what the worker serves.
+  await assert.rejects(readerOf(undefined, { logs: [] }).readCitizen(lattice), retired)
+  await assert.rejects(readerOf(undefined, { logs: [] }).readCatalogue(), retired)
+  const answer = JSON.parse(await (await get(`citizens/${lattice}`)).text()) as Forgeable
+  const liar = await startLiar(server.url, () =>
+    JSON.stringify({ ...answer, retirement: { ...answer.retirement, successor: lattice } }),
+  )
+  t.after(liar.close)
+  await assert.rejects(readerOf(liar.url, { logs: [] }).readCitizen(lattice), { code: 'ATLAS_ANSWER_UNPROVEN' })
   await assert.rejects(readerOf(undefined, { chain, logs: [] }).readCitizen(lattice), retired)
 })

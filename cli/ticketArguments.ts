@@ -63,8 +63,10 @@ export function toTime(text: string): bigint {
   return BigInt(text)
 }
 
+/** Seconds, up to what a token can say: how much of it counts is each consumer's to decide. */
 export function toLifetime(text: string): bigint {
-  if (!/^[1-9][0-9]{0,9}$/.test(text)) throw new InvalidArgumentError('Give whole seconds, 1 or more.')
+  if (!/^[1-9][0-9]{0,12}$/.test(text) || BigInt(text) > TICKET_TIME_MAX)
+    throw new InvalidArgumentError('Give whole seconds, from 1 to 2^40.')
   return BigInt(text)
 }
 

@@ -64,7 +64,16 @@ export class TicketKnownError extends CoalitionError {
 export class TicketUnknownError extends CoalitionError {
   constructor({ ticketHash }: { ticketHash: Hex }) {
     super('TICKET_UNKNOWN', `The ticket ${ticketHash} is not among those that can be used.`, {
-      fix: 'Name one that was issued, has not ended and was not revoked.',
+      fix: 'Name one that was issued and has not ended.',
+      kind: 'refused',
+    })
+  }
+}
+
+export class TicketRevokedError extends CoalitionError {
+  constructor({ ticketHash }: { ticketHash: Hex }) {
+    super('TICKET_REVOKED', `The ticket ${ticketHash} is revoked already, or was renewed.`, {
+      fix: 'There is nothing left to do to it. Where its holder needs one, issue another.',
       kind: 'refused',
     })
   }
@@ -104,7 +113,9 @@ export const ticketIssuer: Machine<TicketIssuerState> = {
     if (command.kind === 'issue') {
       if (!isNew(ticketHash)) throw new TicketKnownError({ ticketHash })
     } else {
-      if (findTicket(tickets, ticketHash)?.status !== 'valid') throw new TicketUnknownError({ ticketHash })
+      const known = findTicket(tickets, ticketHash)
+      if (known === undefined) throw new TicketUnknownError({ ticketHash })
+      if (known.status !== 'valid') throw new TicketRevokedError({ ticketHash })
     }
     if (command.kind === 'renew' && !isNew(command.newTicketHash)) {
       throw new TicketKnownError({ ticketHash: command.newTicketHash })

@@ -21,14 +21,17 @@ export type TicketRefusalCode =
   | 'TICKET_UNKNOWN'
   | 'TICKET_END_MISMATCH'
 
+const FIX = 'Present a ticket that its issuer and the component’s validators accept, for this peer and now.'
+const FIXES: { [Code in TicketRefusalCode]?: string } = {
+  TICKET_LIFETIME_TOO_LONG:
+    'Present a shorter one, or allow longer ones: lifetimeMaxMs of the rules, --lifetime-max of coalition ticket verify.',
+}
+
 export class TicketRefusedError extends CoalitionError {
   declare readonly code: TicketRefusalCode
 
   constructor(code: TicketRefusalCode, message: string) {
-    super(code, `${message}.`, {
-      fix: 'Present a ticket that its issuer and the component’s validators accept, for this peer and now.',
-      kind: 'refused',
-    })
+    super(code, `${message}.`, { fix: FIXES[code] ?? FIX, kind: 'refused' })
   }
 }
 

@@ -98,6 +98,7 @@ for (const [what, words] of [
   ['a name that looks like hex', ['--audience-name', '0xa0']],
   ['a contract without a chain', ['--audience-contract', subject]],
   ['a lifetime of nothing', ['--audience', word, '--lifetime', '0']],
+  ['a lifetime longer than any', ['--audience', word, '--lifetime', (2n ** 40n + 1n).toString()]],
   ['a time with a sign', ['--audience', word, '--not-before', '-1']],
 ] as const) {
   test(`ticket new: refuses ${what}`, async () => {
@@ -158,7 +159,12 @@ test('ticket verify: refuses words and files that say nothing, another issuer an
   await assertRefused(run(...judge), 'USAGE')
   await assertRefused(run(...judge, '--jws', config), 'USAGE')
   await assertRefused(run(...judge, '--proof', config), 'USAGE')
-  await assertRefused(run(...judge, '--jws', config, '--member', NOBODY), 'LOG_UNREACHABLE')
+  const token = ['--jws', config, '--member', NOBODY]
+  await assertRefused(run(...judge, ...token), 'LOG_UNREACHABLE')
+  await assertRefused(run(...judge, ...token, '--lifetime-max', '31622400'), 'LOG_UNREACHABLE')
+  for (const none of ['0', '1.5', (2n ** 40n + 1n).toString()]) {
+    assert.match(await assertRefused(run(...judge, ...token, '--lifetime-max', none), 'USAGE'), /1 to 2\^40/)
+  }
   const onChain = (file: string) => run(...judge, '--proof', file, '--rpc', NOBODY)
   await assertRefused(onChain(config), 'MALFORMED_TICKET_PROOF')
   await assertRefused(onChain(path('ticket.json')), 'MALFORMED_TICKET_PROOF')

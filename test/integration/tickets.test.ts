@@ -225,4 +225,11 @@ test('a revoked ticket is refused on chain under every head, and no member signs
   const token = ['--jws', path('second.jws'), '--member', ...urlsOf([0, 1])]
   assert.equal((await done<{ status: null }>(verify(...token))).status, null)
   assert.deepEqual((await refused(verify(...token, '--max-age', '600'))).slice(0, 2), [1, 'TICKET_REVOKED'])
+  assert.deepEqual((await refused(verify(...token, '--lifetime-max', '60'))).slice(0, 2), [
+    1,
+    'TICKET_LIFETIME_TOO_LONG',
+  ])
+  const again = await refused(command('revoke', '--hash', hashTicket(revoked)))
+  assert.deepEqual(again.slice(0, 2), [1, 'SUBMISSION_REFUSED'])
+  assert.match(again[2], new RegExp(`${hashTicket(revoked)} is revoked already`))
 })

@@ -175,7 +175,8 @@ test('ticketIssuer: refuses one more ticket than it remembers, and renewals with
 })
 
 test('ticketIssuer: names each refusal', () => {
-  const { state } = commit(started(), { timestampMs: 2n, logSize: 0n }, issue(first!))
+  const issued = commit(started(), { timestampMs: 2n, logSize: 0n }, issue(first!), issue(third!))
+  const { state } = commit(issued.state, { timestampMs: 3n, logSize: 2n }, revoke(third!))
   const refusalOf = (command: ReturnType<typeof commandOf>): string | undefined => {
     try {
       ticketIssuer.validate(state, command)
@@ -188,12 +189,17 @@ test('ticketIssuer: names each refusal', () => {
     [
       issue(first!),
       revoke(second!),
+      revoke(third!),
+      renew(third!, second!),
       renew(first!, first!),
       commandOf({ kind: 'requestAnchor' }, stranger),
       { ...issue(second!), payload: Uint8Array.of(1) },
       issue(second!),
     ].map(refusalOf),
-    ['TICKET_KNOWN', 'TICKET_UNKNOWN', 'TICKET_KNOWN', 'ISSUER_REFUSED', 'UNKNOWN_COMMAND', undefined],
+    [
+      ...['TICKET_KNOWN', 'TICKET_UNKNOWN', 'TICKET_REVOKED', 'TICKET_REVOKED', 'TICKET_KNOWN'],
+      ...['ISSUER_REFUSED', 'UNKNOWN_COMMAND', undefined],
+    ],
   )
 })
 

@@ -31,7 +31,7 @@ export const newCommand = (): Command =>
         'make a ticket and keep it in a file (mode 0600); prints its hash, which is all that an issuer needs',
       )
       .requiredOption('--subject <address>', 'who may use it', toAddress)
-      .requiredOption('--lifetime <seconds>', 'from its first second to its last', toLifetime)
+      .requiredOption('--lifetime <seconds>', 'from its first second to its last: 1 to 2^40', toLifetime)
       .requiredOption('--out <file>', 'path of the new file; an existing one is never overwritten')
       .option('--not-before <seconds>', 'its first second since 1970; else now', toTime)
       .option('--id <hex>', 'the issuer’s own name for it, 32 bytes; else random', toBytes32)
@@ -41,6 +41,8 @@ export const newCommand = (): Command =>
       'after',
       `
 Whoever holds the file may have the ticket signed. Give the issuer its hash and its last second alone.
+A consumer refuses a token that lasts longer than it allows: coalition ticket verify allows a day unless --lifetime-max says
+otherwise, and rules of admission 31622400 seconds (366 days) at the most. The on-chain form may last as long as it says.
 Example:
   coalition ticket new --subject 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 --lifetime 3600 \\
     --audience-name https://rollup.example --out ticket.json`,

@@ -16,7 +16,7 @@ import { ComponentRetiredError } from '../../../protocol/wire/next.ts'
 import { toAddress, toSeconds } from '../../arguments.ts'
 import { readInput } from '../../input.ts'
 import { print } from '../../output.ts'
-import { type AudienceOptions, addAudienceOptions, chooseAudience } from '../../ticketArguments.ts'
+import { type AudienceOptions, addAudienceOptions, chooseAudience, toLifetime } from '../../ticketArguments.ts'
 import { readTicketProofFile } from '../../ticketProofFile.ts'
 
 type VerifyOptions = AudienceOptions & {
@@ -28,7 +28,7 @@ type VerifyOptions = AudienceOptions & {
   rpc?: string
   verifier: Hex
   maxAge?: number
-  lifetimeMax: number
+  lifetimeMax: bigint
   json?: boolean
 }
 
@@ -77,7 +77,7 @@ export const verifyCommand = (): Command =>
         'how late a revocation may be learnt; with --jws its status is asked for only if given',
         toSeconds,
       )
-      .option('--lifetime-max <seconds>', 'with --jws: how long a ticket may be', toSeconds, 86_400)
+      .option('--lifetime-max <seconds>', 'with --jws: how long a ticket may be: 1 to 2^40', toLifetime, 86_400n)
       .option('--json', 'print JSON'),
   )
     .addHelpText(
@@ -120,7 +120,7 @@ async function verifyToken(
     ticketsRoot: component.coalition.ticketIssuerRoot()!,
     signers,
     audience,
-    lifetimeMaxMs: lifetimeMax * 1_000,
+    lifetimeMaxMs: Number(lifetimeMax) * 1_000,
   }
   const nowMs = Date.now()
   const endsAtMs = createIssuedByValidator(rules).validate({ class: 'issued-by', jws }, { signer: subject }, nowMs)

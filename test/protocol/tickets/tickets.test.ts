@@ -85,6 +85,13 @@ for (const [what, token, code] of [
   test(`createJwtValidator: refuses ${what}`, () => assert.throws(() => validateJwt(token), { code }))
 }
 
+test('createJwtValidator: says of a token that lasts too long how a longer one is allowed', () => {
+  const token = createToken({ claims: { exp: seconds + 3_600 } })
+  assert.throws(() => validateJwt(token), {
+    fix: /lifetimeMaxMs of the rules, --lifetime-max of coalition ticket verify/,
+  })
+})
+
 test('createJwtValidator: its signature depends on every rule', () => {
   const signatures = [
     {},

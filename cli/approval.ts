@@ -73,7 +73,7 @@ export async function runApproval(command: Command, options: ApprovalOptions, pr
     command.error("error: option '--signer <address>' needs --print, or --signature <hex>")
   }
   const spelledOut = await readComponent(config, { kind })
-  const log = createLogReader({ url: logUrl })
+  const log = createLogReader({ url: logUrl, of: spelledOut })
   const { signer, sign } = await openSigner(options)
   const epochs = await followEpochs({ logs: [log] }, createEpochs(spelledOut))
   const { component } = epochs

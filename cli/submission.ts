@@ -49,14 +49,15 @@ export type Submission = {
  * @throws {ComponentRetiredError} there is nobody left to decide anything new.
  */
 export async function openSubmission(
-  { component, members }: Pick<Component, 'component' | 'members'>,
+  of: Pick<Component, 'component' | 'kind' | 'members'>,
   options: SubmissionOptions,
 ): Promise<Submission> {
   const { log: url, redis: redisUrl } = options
   const timeoutMs = options.timeout * 1000
-  const log = createLogReader({ url })
+  const { component } = of
+  const log = createLogReader({ url, of })
   const { signer: submitter, secretKey } = await unlockKey(options)
-  const epochs = await followEpochs({ logs: [log] }, createEpochs({ component, members }))
+  const epochs = await followEpochs({ logs: [log] }, createEpochs(of))
   const last = await log.readSequence(submitter)
   const first = options.sequence ?? last + 1n
   if (first > last + 1n) throw new SequenceRefusedError({ submitter, sequence: first, last })

@@ -10,7 +10,7 @@ import { type AtlasHandle, createAtlasHandle } from './atlasHandle.ts'
 import { type ChronicleHandle, createChronicleHandle } from './chronicleHandle.ts'
 import type { ComponentHandleDeps, Proof } from './componentHandle.ts'
 import { createLogReader } from './logReader.ts'
-import { type ComponentKind, NoComponentError, resolveComponent } from './readComponent.ts'
+import { type Component, type ComponentKind, NoComponentError, resolveComponent } from './readComponent.ts'
 import { createTicketsHandle, type TicketsHandle } from './ticketsHandle.ts'
 
 export type BindOptions = {
@@ -72,15 +72,18 @@ export async function bind<const File extends CoalitionFile>(
   const chain = await connectEndpoints({ ...endpoints, chainId: BigInt(home.chainId) })
   const known = coalition as unknown as CoalitionConfig
 
-  function handle<Handle>(kind: ComponentKind, create: (deps: ComponentHandleDeps) => Handle): Handle | undefined {
+  function handle<Handle>(
+    kind: ComponentKind,
+    create: (deps: ComponentHandleDeps, of: Component) => Handle,
+  ): Handle | undefined {
     const isShipped = (kind === 'tickets' ? known.ticketIssuer : known[kind]()) !== undefined
     if (!isShipped) return undefined
-    const logs = (http[kind] ?? []).map((url) => createLogReader({ url }))
-    return create({ chain, logs, redisUrl: redis, fromBlock })
+    const of = resolveComponent(known, { kind })
+    const logs = (http[kind] ?? []).map((url) => createLogReader({ url, of }))
+    return create({ chain, logs, redisUrl: redis, fromBlock }, of)
   }
 
-  const componentOf = (kind: ComponentKind) => resolveComponent(known, { kind })
-  const atlas = handle('atlas', (deps) => createAtlasHandle(deps, componentOf('atlas')))
+  const atlas = handle('atlas', createAtlasHandle)
   const readCardOf = (citizen: Hex): ReadCard | undefined =>
     atlas && ((options = {}) => atlas.createReader(options).readCitizen(citizen))
   const toHandle = <Config extends { stableId(): Hex; fingerprint(): Hex }>(config: Config) => ({
@@ -92,9 +95,9 @@ export async function bind<const File extends CoalitionFile>(
   const bound: Bound<CoalitionFile> = {
     coalition: known,
     atlas,
-    almanac: handle('almanac', (deps) => createAlmanacHandle(deps, componentOf('almanac'))),
-    chronicle: handle('chronicle', (deps) => createChronicleHandle(deps, componentOf('chronicle'))),
-    tickets: handle('tickets', (deps) => createTicketsHandle(deps, componentOf('tickets'))),
+    almanac: handle('almanac', createAlmanacHandle),
+    chronicle: handle('chronicle', createChronicleHandle),
+    tickets: handle('tickets', createTicketsHandle),
     lattices: known.lattices.map((each) => toHandle(each)),
     organisms: known.organisms.map((each) => toHandle(each)),
   }

@@ -2,7 +2,7 @@ import { CoalitionError } from '../protocol/errors.ts'
 import { ZERO_BYTES32 } from '../protocol/wire/commit.ts'
 import { EpochUnprovenError, readEpochEnd } from './epochEnd.ts'
 import { currentCommittee, type Epochs, endEpoch, verifyCommit } from './epochs.ts'
-import { type LogReader, LogUnreachableError, NotInLogError } from './logReader.ts'
+import { type LogReader, LogUnreachableError, NotInLogError, OtherComponentError } from './logReader.ts'
 
 /** Epochs that are followed at the most: a rotation a day for 27 years. */
 const EPOCHS_MAX = 10_000n
@@ -34,6 +34,7 @@ export type FollowEpochsOptions = {
  *
  * @returns `known` itself where there is nothing new, or no log to read.
  * @throws {EpochUnprovenError} no log is usable, and one shows an end that does not hold: the first of them is named.
+ * @throws {OtherComponentError} none is, and one is of another component.
  * @throws {EpochMissingError | LogUnreachableError} no log is usable, and none answers otherwise.
  */
 export async function followEpochs(
@@ -60,7 +61,11 @@ export async function followEpochs(
     epochs = followed
   }
   if (usable.length > 0 || faults.length === 0) return epochs
-  throw faults.find((error) => error instanceof EpochUnprovenError) ?? faults[0]!
+  throw (
+    faults.find((error) => error instanceof EpochUnprovenError) ??
+    faults.find((error) => error instanceof OtherComponentError) ??
+    faults[0]!
+  )
 }
 
 /** One epoch more; undefined where this log's has not ended. */
@@ -96,7 +101,10 @@ async function readNextEpoch(
   } catch (error) {
     if (!(error instanceof CoalitionError)) throw error
     const namesLog =
-      error instanceof EpochUnprovenError || error instanceof EpochMissingError || error instanceof LogUnreachableError
+      error instanceof EpochUnprovenError ||
+      error instanceof EpochMissingError ||
+      error instanceof LogUnreachableError ||
+      error instanceof OtherComponentError
     throw namesLog ? error : refuse(error.message.replace(/\.$/, ''), error)
   }
 }

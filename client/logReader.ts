@@ -1,5 +1,7 @@
+import type { Hex } from '../protocol/bytes.ts'
 import { CoalitionError } from '../protocol/errors.ts'
 import { decodeEntryBundle } from '../protocol/log/entryBundle.ts'
+import { decodeLogOrigin } from '../protocol/log/logOrigin.ts'
 import { type ProofPlan, planConsistency, planInclusion } from '../protocol/log/proofPlan.ts'
 import { cutTile, TILE_WIDTH, type Tile } from '../protocol/log/tile.ts'
 import { bundleOf, type EntryBundle, encodeTilePath } from '../protocol/log/tilePath.ts'
@@ -43,6 +45,18 @@ export class InvalidLogUrlError extends CoalitionError {
   }
 }
 
+/** Whose a log is to be: a component’s key, and what the config calls it. */
+export type LogOwner = { component: Hex; kind: string }
+
+export class OtherComponentError extends CoalitionError {
+  constructor({ url, found, of }: { url: string; found: Hex; of: LogOwner }) {
+    const name = of.kind === 'tickets' ? 'ticket issuer' : of.kind
+    super('OTHER_COMPONENT', `The log at ${url} is of component ${found}; the config’s ${name} is ${of.component}.`, {
+      fix: 'Give the URL of one of its members: coalition status says which is which. If the config was changed, use the one that the component began with (docs/operators/rotating.md).',
+    })
+  }
+}
+
 export class NotInLogError extends CoalitionError {
   constructor({ path }: { path: string }) {
     const isUnmarked = path === NEWEST_ANCHOR_PATH
@@ -64,16 +78,67 @@ export type LogReader = ReturnType<typeof createLogReader>
 export type CreateLogReaderParameters = {
   /** Prefix of the log, as the member prints it when it starts: `http://127.0.0.1:4100`. */
   url: string
+  /**
+   * Whose log it is to be. One that names itself another component's is refused by every read: a diagnosis before anything
+   * is verified, and no proof. @default anybody's
+   */
+  of?: LogOwner | undefined
   /** Milliseconds that one read may take. @default 10,000 */
   timeoutMs?: number
 }
 
-export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogReaderParameters) {
+export function createLogReader({ url, of, timeoutMs = READ_TIMEOUT_MS }: CreateLogReaderParameters) {
   const prefix = assertLogUrl(url)
 
   let totalBytes = 0
+  /** The component that it named last, in whatever was read. */
+  let named: Hex | undefined
+  let isOriginAsked = false
 
-  async function readBytes(path: string, sizeMaxBytes = BODY_SIZE_MAX_BYTES): Promise<Uint8Array> {
+  /** @throws {OtherComponentError} */
+  function noteOwner(component: Hex): void {
+    named = component
+    if (of !== undefined && component !== of.component)
+      throw new OtherComponentError({ url: prefix, found: component, of })
+  }
+
+  /** The component that its checkpoint names in the first line (spec §6); undefined where that names none. */
+  async function readOwner(): Promise<Hex | undefined> {
+    const note = new TextDecoder().decode(await fetchBytes('checkpoint', TEXT_SIZE_MAX_BYTES))
+    try {
+      return decodeLogOrigin(note.slice(0, Math.max(0, note.indexOf('\n'))))
+    } catch (error) {
+      if (!(error instanceof CoalitionError)) throw error
+      return undefined
+    }
+  }
+
+  /**
+   * Asks once where nothing that was read names it, and again while it is named another's: the server may be put right.
+   *
+   * @throws {OtherComponentError}
+   */
+  async function assertOwner(): Promise<void> {
+    if (of === undefined || named === of.component || (named === undefined && isOriginAsked)) return
+    isOriginAsked = true
+    try {
+      named = await readOwner()
+    } catch (error) {
+      // What is asked for beside it says what is wrong there.
+      if (!(error instanceof CoalitionError)) throw error
+    }
+    if (named !== undefined) noteOwner(named)
+  }
+
+  /** What does not name its component itself. */
+  async function readBytes(path: string, sizeMaxBytes?: number): Promise<Uint8Array> {
+    const [read, owner] = await Promise.allSettled([fetchBytes(path, sizeMaxBytes), assertOwner()])
+    if (owner.status === 'rejected') throw owner.reason
+    if (read.status === 'rejected') throw read.reason
+    return read.value
+  }
+
+  async function fetchBytes(path: string, sizeMaxBytes = BODY_SIZE_MAX_BYTES): Promise<Uint8Array> {
     const onChunk = (sizeBytes: number): void => {
       totalBytes += sizeBytes
     }
@@ -102,6 +167,26 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
   const readText = async (path: string): Promise<string> =>
     new TextDecoder().decode(await readBytes(path, TEXT_SIZE_MAX_BYTES))
 
+  const fetchText = async (path: string): Promise<string> =>
+    new TextDecoder().decode(await fetchBytes(path, TEXT_SIZE_MAX_BYTES))
+
+  /** @throws {NotInLogError} @throws {MalformedCommitRecordError} */
+  async function fetchRecord(path: string): Promise<CommitRecord> {
+    const record = decodeCommitRecord(await fetchText(path))
+    noteOwner(record.commit.component)
+    return record
+  }
+
+  async function readRecord(path: string): Promise<CommitRecord> {
+    try {
+      return await fetchRecord(path)
+    } catch (error) {
+      if (!(error instanceof NotInLogError)) throw error
+      await assertOwner()
+      throw error
+    }
+  }
+
   const complete = async (plan: ProofPlan): Promise<Uint8Array[]> =>
     completeFromTiles(plan, await Promise.all(tilesOf(plan).map((tile) => readBytes(encodeTilePath(tile)))))
 
@@ -109,16 +194,19 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     url: prefix,
     /** Bytes of all answers so far. */
     bytesRead: (): number => totalBytes,
+    readOwner,
+    /** Asks whose log it is, where nothing that was read has said so. @throws {OtherComponentError} */
+    assertOwner,
     /** The newest checkpoint: a signed note, not opened yet. */
-    readCheckpoint: (): Promise<Uint8Array> => readBytes('checkpoint'),
+    readCheckpoint: (): Promise<Uint8Array> => fetchBytes('checkpoint'),
     /** @throws {NotInLogError} no such height yet. @throws {MalformedCommitRecordError} */
-    readCommit: async (height: bigint): Promise<CommitRecord> => decodeCommitRecord(await readText(`commit/${height}`)),
+    readCommit: (height: bigint): Promise<CommitRecord> => readRecord(`commit/${height}`),
     /** Waits until the member has decided `height`. @throws {NotInLogError} it has not within `timeoutMs`. */
     async waitForCommit(height: bigint, { timeoutMs: waitMs }: { timeoutMs: number }): Promise<CommitRecord> {
       const deadline = performance.now() + waitMs
       for (;;) {
         try {
-          return decodeCommitRecord(await readText(`commit/${height}`))
+          return await readRecord(`commit/${height}`)
         } catch (error) {
           if (!(error instanceof NotInLogError) || performance.now() >= deadline) throw error
         }
@@ -126,10 +214,9 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
       }
     },
     /** The newest commit that is marked for the chain. @throws {NotInLogError} none yet. */
-    readNewestAnchor: async (): Promise<CommitRecord> => decodeCommitRecord(await readText(NEWEST_ANCHOR_PATH)),
+    readNewestAnchor: (): Promise<CommitRecord> => readRecord(NEWEST_ANCHOR_PATH),
     /** The commit that ended `epoch`: its `next` is not zero. @throws {NotInLogError} it has not ended. */
-    readEpochEnd: async (epoch: bigint): Promise<CommitRecord> =>
-      decodeCommitRecord(await readText(`commit/epoch/${epoch}`)),
+    readEpochEnd: (epoch: bigint): Promise<CommitRecord> => fetchRecord(`commit/epoch/${epoch}`),
     /**
      * The state at a height that is marked for the chain, or at the newest such; as claimed, and not decoded. The height is
      * part of it: the newest may be another one with each call.
@@ -141,7 +228,11 @@ export function createLogReader({ url, timeoutMs = READ_TIMEOUT_MS }: CreateLogR
     readExtensions: (height: bigint): Promise<Uint8Array> =>
       readBytes(`extensions/${height}`, EXTENSIONS_SIZE_MAX_BYTES),
     /** What the member says of itself. @throws {MalformedStatusError} */
-    readStatus: async (): Promise<MemberStatus> => decodeMemberStatus(await readText('status'), { url: prefix }),
+    async readStatus(): Promise<MemberStatus> {
+      const status = decodeMemberStatus(await fetchText('status'), { url: prefix })
+      noteOwner(status.component)
+      return status
+    },
     /** The member's word that it has admitted `peer`; not verified yet. @throws {NotInLogError} it has not, or not any more. */
     readAdmission: (peer: string): Promise<string> => readText(`admission/${peer}`),
     /** The last sequence that the member decided of `submitter`; a hint. */

@@ -136,7 +136,7 @@ async function write(options: WriteOptions, act: (publisher: AtlasPublisher) => 
   const { config, log, redis: redisUrl, timeout, json } = options
   const atlas = await readAtlas(config)
   const submitter = await unlockKey(options)
-  const logs = log.map((url) => createLogReader({ url }))
+  const logs = log.map((url) => createLogReader({ url, of: atlas }))
   const publisher = await Atlas.publish({ atlas, redisUrl, logs, submitter, timeoutMs: timeout * 1000 })
   try {
     const { envelope, verified } = await act(publisher)
@@ -189,7 +189,7 @@ async function show(citizen: Hex, options: ReadOptions): Promise<void> {
 async function readAll({ config, log = [], worker: url, rpc, json }: ReadOptions): Promise<ModelCatalogue> {
   const atlas = await readAtlas(config)
   const chain = rpc === undefined ? undefined : await connectChain({ rpcUrl: rpc, chainId: atlas.home.chainId })
-  const logs = log.map((each) => createLogReader({ url: each }))
+  const logs = log.map((each) => createLogReader({ url: each, of: atlas }))
   if (url !== undefined) {
     const catalogue = await createAtlasModelReader({ url, atlas, logs, chain }).readCatalogue()
     if (chain === undefined && json !== true) {

@@ -62,9 +62,10 @@ async function record({ config, component: name, from, epoch, members, ...option
   // The hash that the config gives must be that of the members, whoever gives them.
   const genesis = resolveGenesis({ committee: component.genesis.committee, members: spelled }, { field: name })
   if (genesis.members === undefined) throw new GenesisUnknownError({ name })
+  const owner = { component: component.componentKey(), kind: name }
   const end = await prepareRecord(
-    { log: createLogReader({ url: from }) },
-    { component: component.componentKey(), members: genesis.members, epoch },
+    { log: createLogReader({ url: from, of: owner }) },
+    { component: owner.component, members: genesis.members, epoch },
   )
   const commitDigest = deriveCommitDigest(end.commit)
   const submission = await openSubmission(chronicle, options)

@@ -55,7 +55,7 @@ Example:
 
 async function search({ config, log: url, citizen, kind, from, to, after, json }: SearchOptions): Promise<void> {
   const chronicle = await readComponent(config, { kind: 'chronicle' })
-  const log = createLogReader({ url })
+  const log = createLogReader({ url, of: chronicle })
   // Nothing was decided before 1970.
   const toMs = (time: number | undefined) => (time === undefined ? undefined : BigInt(Math.max(0, time)))
   const query = { citizen, kind, fromMs: toMs(from), toMs: toMs(to), after }

@@ -99,11 +99,11 @@ Example:
 
 async function show(config: string, { component: kind, log: logUrl, json }: ShowOptions): Promise<void> {
   const spelledOut = await readComponent(config, { kind })
-  const log = createLogReader({ url: logUrl })
+  const log = createLogReader({ url: logUrl, of: spelledOut })
   const epochs = await followEpochs({ logs: [log] }, createEpochs(spelledOut))
   const { epoch, committeeHash, members } = currentCommittee(epochs)
   const status = await log.readStatus()
-  const approvals = status.component === epochs.component && status.epoch === epoch ? status.approvals : []
+  const approvals = status.epoch === epoch ? status.approvals : []
   const { retirement } = epochs
   const shown: Shown = {
     component: epochs.component,

@@ -6,7 +6,6 @@ import { type ComponentKind, readComponent } from '../../client/readComponent.ts
 import { verifyEntry } from '../../client/verifyEntry.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError, countOf } from '../../protocol/errors.ts'
-import { decodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
 import { componentOption, toIndex } from '../arguments.ts'
 import { describeEntry, type PrintedEntry, toPrintedEntry } from '../entryText.ts'
@@ -52,8 +51,10 @@ Example:
 
 async function verify(index: bigint, options: VerifyOptions): Promise<void> {
   const { log: logUrl, rpc, config, component: kind, json } = options
-  const log = createLogReader({ url: logUrl })
   const pinned = config === undefined ? undefined : await readComponent(config, { kind })
+  const log = createLogReader({ url: logUrl, of: pinned })
+  // The chain would say of a config's mistake only that nobody registered the component.
+  if (pinned !== undefined) await log.assertOwner()
   const chain = await connectChain({ rpcUrl: rpc, chainId: pinned?.home.chainId })
   const component = pinned?.component ?? (await readClaimedComponent(log))
   const registry = pinned?.home.registry ?? COMPONENT_REGISTRY_ADDRESS
@@ -118,15 +119,11 @@ export const describeVerified = ({
     ...(decoded === null ? [] : [describeEntry(decoded)]),
   ].join('\n')
 
-/** The component that a log says it is of: the first line of its checkpoint (spec §6). A claim, and named as one. */
+/** A claim of the log's, and named as one. */
 async function readClaimedComponent(log: LogReader): Promise<Hex> {
-  const note = new TextDecoder().decode(await log.readCheckpoint())
-  try {
-    return decodeLogOrigin(note.slice(0, Math.max(0, note.indexOf('\n'))))
-  } catch (cause) {
-    if (!(cause instanceof CoalitionError)) throw cause
-    throw new NoOriginError({ url: log.url })
-  }
+  const claimed = await log.readOwner()
+  if (claimed === undefined) throw new NoOriginError({ url: log.url })
+  return claimed
 }
 
 export class NoOriginError extends CoalitionError {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { encodeMemberStatus, type MemberStatus } from '../../client/memberStatus.ts'
 import { readComponent } from '../../client/readComponent.ts'
+import { encodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { runCli } from '../../scripts/demo/committee.ts'
 import { type Service, startChain } from '../../scripts/services.ts'
@@ -39,16 +40,29 @@ const log = createServer((request, response) => {
   response.statusCode = body === undefined ? 404 : 200
   response.end(body ?? '')
 })
+/** The same of a component next door. */
+const neighbour = createServer((request, response) => {
+  const body = request.url?.startsWith('/submitter/') ? '3' : request.url === '/checkpoint' ? NEIGHBOURS : undefined
+  response.statusCode = body === undefined ? 404 : 200
+  response.end(body ?? '')
+})
+const NEIGHBOURS = `${encodeLogOrigin(`0x${'a7'.repeat(32)}`)}\n`
+let neighbourUrl = ''
 let logUrl = ''
 let chain: Service
 before(async () => {
   await new Promise<void>((resolve) => log.listen({ host: '127.0.0.1', port: 0 }, resolve))
-  logUrl = `http://127.0.0.1:${(log.address() as { port: number }).port}`
+  await new Promise<void>((resolve) => neighbour.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  const urlOf = (server: typeof log) => `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  logUrl = urlOf(log)
+  neighbourUrl = urlOf(neighbour)
   chain = await startChain()
 })
 after(async () => {
-  log.closeAllConnections()
-  log.close()
+  for (const server of [log, neighbour]) {
+    server.closeAllConnections()
+    server.close()
+  }
   await chain.stop()
 })
 
@@ -74,6 +88,7 @@ const retire = (successor: string, rest: readonly string[]) => [
   ...['committee', 'retire', '--successor', successor, '--config', config, '--log', logUrl],
   ...['--redis', 'redis://127.0.0.1:1', '--key', memberKey, '--password-file', passwordFile, ...rest],
 ]
+const keyed = () => ['--key', key, '--password-file', passwordFile, '--redis', 'redis://127.0.0.1:1']
 const [first, second] = (JSON.parse(readFileSync(config, 'utf8')) as Example).modules.chronicle.members
 const next = file('next.json', JSON.stringify([first, second]))
 const entries = file('entries.jsonl', '{"a":1}\n')
@@ -206,6 +221,16 @@ const refusals: { name: string; args: () => string[]; code: string; status?: 1 |
     args: () => rotate(next, ['--key', memberKey], { log: NOWHERE }),
     code: 'LOG_UNREACHABLE',
   },
+  ...(
+    [
+      ['append', () => append(entries, { log: neighbourUrl })],
+      ['verify', () => verify(['--config', config], { log: neighbourUrl })],
+      ['rotate', () => rotate(next, ['--key', memberKey], { log: neighbourUrl })],
+      ['show', () => ['committee', 'show', config, '--log', neighbourUrl]],
+      ['search', () => ['chronicle', 'search', '--config', config, '--log', neighbourUrl]],
+      ['publish', () => ['chronicle', 'publish', config, ...keyed(), '--log', neighbourUrl]],
+    ] as const
+  ).map(([command, args]) => ({ name: `another component’s log (${command})`, args, code: 'OTHER_COMPONENT' })),
   { name: 'an approval over an unreachable Redis', args: () => rotate(next), code: 'REDIS_UNREACHABLE' },
   { name: 'a successor that is no key', args: () => retire('0x12', []), code: 'USAGE' },
   {

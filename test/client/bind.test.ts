@@ -8,7 +8,7 @@ import type { AlmanacHandle } from '../../client/almanacHandle.ts'
 import { type Bound, bind } from '../../client/bind.ts'
 import type { ChronicleHandle } from '../../client/chronicleHandle.ts'
 import { assertProof, EntryRangeError, InvalidReadError, NotBoundError } from '../../client/componentHandle.ts'
-import { createLogReader } from '../../client/logReader.ts'
+import { createLogReader, OtherComponentError } from '../../client/logReader.ts'
 import { NotVerifiedError } from '../../client/notVerified.ts'
 import { NoComponentError } from '../../client/readComponent.ts'
 import { NotAnchoredError } from '../../client/verifyEntry.ts'
@@ -134,6 +134,22 @@ test('one honest log among silent and lying ones is enough, and a lie alone is r
       }
     })
   }
+})
+
+test('a URL of another component is refused by name, by reads and by writers', async () => {
+  const other = defineCoalition({
+    ...{ schemaVersion: 1, name: 'bind.other', home: { chainId: 31_337, registry: `0x${'01'.repeat(20)}` } },
+    modules: {
+      chronicle: {
+        members: members.map(({ signer }) => ({ signer })),
+        parameters: { submitters: [submitter.signer], anchorEveryCommits: 1, anchorEverySeconds: 1000 },
+      },
+    },
+  } as const)
+  const options = { chain: { rpcUrls: [node.url] }, http: { chronicle: [url] }, redis: 'redis://127.0.0.1:1' }
+  const { chronicle: bound } = await bind(other, options)
+  await assert.rejects(bound.read(), OtherComponentError)
+  await assert.rejects(bound.createWriter({ key: submitter }), OtherComponentError)
 })
 
 test('asks for what was not given to bind are refused by name', async () => {

@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import { EpochUnprovenError } from '../../client/epochEnd.ts'
 import { committeeFor, createEpochs, currentCommittee, type Epochs, verifyCommit } from '../../client/epochs.ts'
 import { EpochMissingError, followEpochs } from '../../client/followEpochs.ts'
-import { createLogReader, type LogReader, LogUnreachableError, NotInLogError } from '../../client/logReader.ts'
+import {
+  createLogReader,
+  type LogReader,
+  LogUnreachableError,
+  NotInLogError,
+  OtherComponentError,
+} from '../../client/logReader.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CertificateRefusedError } from '../../protocol/wire/certificate.ts'
 import { type Tamper, withTamperedLog } from '../../scripts/demo/tamperedLog.ts'
@@ -82,6 +88,23 @@ test('followEpochs: says the successor of a component that retired', async () =>
   assert.deepEqual(retirement, { component, successor, effectiveHeight: height, reason: 'replaced' })
   assert.equal(committees.at(-1)!.end?.commit.height, height)
   await log.close()
+})
+
+test('followEpochs: passes over a log of another component for one of its own, and names it where it is alone', async () => {
+  const log = await startRotatedLog()
+  const other: Hex = `0x${'a7'.repeat(32)}`
+  const elsewhere = await startScriptedLog({ component: other, committee: genesis })
+  elsewhere.decide(['one'])
+  const of = { component, kind: 'chronicle' }
+  const read = (...urls: string[]) => followEpochs({ logs: urls.map((url) => createLogReader({ url, of })) }, known)
+  assert.equal(currentCommittee(await read(elsewhere.url, log.url)).epoch, 2n)
+  const named = new OtherComponentError({ url: elsewhere.url, found: other, of })
+  await assert.rejects(read(elsewhere.url), named)
+  await assert.rejects(read('http://127.0.0.1:1', elsewhere.url), named)
+  // What it ended its epoch with is another component's as well.
+  elsewhere.rotate(second)
+  await assert.rejects(read(elsewhere.url), named)
+  await Promise.all([log.close(), elsewhere.close()])
 })
 
 /** Changes the first address of a committee in the entry that tells it. */

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
-import { createLogReader, LogUnreachableError, NotInLogError } from '../../client/logReader.ts'
+import {
+  createLogReader,
+  type LogOwner,
+  LogUnreachableError,
+  NotInLogError,
+  OtherComponentError,
+} from '../../client/logReader.ts'
+import type { Hex } from '../../protocol/bytes.ts'
+import { encodeLogOrigin } from '../../protocol/log/logOrigin.ts'
 import { encodeEnvelope } from '../../protocol/wire/envelope.ts'
 import { createEnvelope, createTestDir, signers, startTestMember } from '../workers/member/chronicle-of-tests.ts'
 import { createMemoryNetwork } from '../workers/member/memoryTransport.ts'
@@ -72,4 +80,92 @@ test('createLogReader: takes bytes for a tile that look like the beginning of so
   assert.deepEqual(Buffer.from(await log.readTile({ level: 0, index: 0n, width: 1 })), tile)
   server.closeAllConnections()
   server.close()
+})
+
+const own: Hex = `0x${'c0'.repeat(32)}`
+const other: Hex = `0x${'a7'.repeat(32)}`
+
+/** A server that answers to these paths alone, and what it was asked for. */
+async function startPaths(answers: Record<string, string>) {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url!)
+    const body = answers[request.url!]
+    response.statusCode = body === undefined ? 404 : 200
+    response.end(body)
+  })
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  const close = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { url, asked, answers, close }
+}
+
+const SUBMITTER = `0x${'11'.repeat(20)}`
+
+test('createLogReader: refuses a log whose checkpoint names another component, whatever is read, until it is put right', async () => {
+  const path = `/submitter/${SUBMITTER}`
+  const { url, answers, close } = await startPaths({ '/checkpoint': `${encodeLogOrigin(other)}\n`, [path]: '7' })
+  const of: LogOwner = { component: own, kind: 'chronicle' }
+  const log = createLogReader({ url, of })
+  for (const read of [
+    () => log.readSequence(SUBMITTER),
+    () => log.readCommit(1n),
+    () => log.readNewestAnchor(),
+    () => log.waitForCommit(1n, { timeoutMs: 0 }),
+    () => log.readSearch({}),
+    () => log.readEntry({ index: 0n, size: 1n }),
+    () => log.assertOwner(),
+  ])
+    await assert.rejects(read(), new OtherComponentError({ url, found: other, of }))
+  // Whoever does not say whose log it is to be reads anybody's.
+  assert.equal(await createLogReader({ url }).readSequence(SUBMITTER), 7n)
+  answers['/checkpoint'] = `${encodeLogOrigin(own)}\n`
+  assert.equal(await log.readSequence(SUBMITTER), 7n)
+  close()
+})
+
+test('createLogReader: asks for the checkpoint only where nothing that is read names the component', async () => {
+  const member = await startTestMember({
+    index: 0,
+    dir: createTestDir(),
+    transport: createMemoryNetwork().connect(0),
+    committee: signers.slice(0, 1),
+  })
+  const envelope = createEnvelope(1n, ['{}'])
+  await member.driver.submit(encodeEnvelope(envelope))
+  const server = await serve(member)
+  const record = await (await fetch(`${server.url}/commit/1`)).text()
+  const { url, asked, close } = await startPaths({ '/commit/anchor': record, [`/submitter/${SUBMITTER}`]: '7' })
+  const log = createLogReader({ url, of: { component: envelope.component, kind: 'chronicle' } })
+  await assert.rejects(log.readEpochEnd(0n), NotInLogError)
+  await log.readNewestAnchor()
+  assert.equal(await log.readSequence(SUBMITTER), 7n)
+  assert.deepEqual(asked, ['/commit/epoch/0', '/commit/anchor', `/submitter/${SUBMITTER}`])
+
+  const of: LogOwner = { component: other, kind: 'tickets' }
+  await assert.rejects(
+    createLogReader({ url, of }).readNewestAnchor(),
+    (error) =>
+      error instanceof OtherComponentError &&
+      error.code === 'OTHER_COMPONENT' &&
+      error.kind === 'input' &&
+      error.message ===
+        `The log at ${url} is of component ${envelope.component}; the config’s ticket issuer is ${other}.` &&
+      error.fix.startsWith('Give the URL of one of its members: coalition status says which is which.'),
+  )
+  await assert.rejects(createLogReader({ url: server.url, of }).readStatus(), OtherComponentError)
+  close()
+  await server.close()
+  member.kill()
+})
+
+test('createLogReader: a log without a checkpoint is asked for it once, and read all the same', async () => {
+  const { url, asked, close } = await startPaths({ [`/submitter/${SUBMITTER}`]: '7' })
+  const log = createLogReader({ url, of: { component: own, kind: 'chronicle' } })
+  for (let times = 0; times < 3; times++) assert.equal(await log.readSequence(SUBMITTER), 7n)
+  assert.equal(asked.filter((path) => path === '/checkpoint').length, 1)
+  close()
 })

@@ -55,7 +55,7 @@ async function run(): Promise<void> {
   const redis = await connectRedis({ url: settings.REDIS_URL, logger })
   shutdown.defer('redis', () => redis.disconnect())
 
-  const logs = settings.LOG_URLS.map((url) => createLogReader({ url }))
+  const logs = settings.LOG_URLS.map((url) => createLogReader({ url, of: atlas }))
   const directory = createDirectory({ logs }, { atlas })
   const following = { address: home.registry, confirmations, fromBlock, named: listComponents(coalition) }
   const registry = createRegistryView({ chain }, following)

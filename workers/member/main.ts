@@ -35,14 +35,15 @@ async function init(): Promise<void> {
 async function sync(): Promise<void> {
   const settings = readSyncSettings()
   const { machine } = KINDS[settings.COMPONENT]
-  const { component, parameters, members, home } = await readComponent(settings.COALITION_CONFIG, {
-    kind: settings.COMPONENT,
-  })
+  const spelledOut = await readComponent(settings.COALITION_CONFIG, { kind: settings.COMPONENT })
+  const { component, parameters, members, home } = spelledOut
   const signer = await readKeystoreAddress(settings.KEYSTORE)
   const logger = createLogger({ name: `sync-${signer.slice(0, 10)}`, level: settings.LOG_LEVEL })
   const trusted = await chooseTrust(settings, { component, home })
   logger.info(trusted, 'this commit is trusted')
-  const peers = settings.SYNC_URLS.map((url) => createLogReader({ url, timeoutMs: SYNC_READ_TIMEOUT_MS }))
+  const peers = settings.SYNC_URLS.map((url) =>
+    createLogReader({ url, of: spelledOut, timeoutMs: SYNC_READ_TIMEOUT_MS }),
+  )
   const identity = { dir: settings.STORE, component, signer, isSyncing: true }
   if (!hasStore(identity)) initStore(identity)
   const store = openStore(identity)

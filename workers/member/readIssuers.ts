@@ -46,11 +46,12 @@ async function readIssuer(
   { config, urls }: IssuerSetting,
   { home }: { home: Component['home'] },
 ): Promise<Issuer & Pick<Component, 'signers'>> {
-  const { coalition, component, signers, home: own } = await readComponent(config, { kind: 'tickets' })
+  const issuer = await readComponent(config, { kind: 'tickets' })
+  const { coalition, component, signers, home: own } = issuer
   if (own.chainId !== home.chainId) {
     const reason = `the issuer of ${config} is at home on chain ${own.chainId}, and RPC_URLS are of chain ${home.chainId}`
     throw new InvalidSettingError({ setting: 'ISSUERS', reason })
   }
-  const logs = urls.map((url) => createLogReader({ url }))
+  const logs = urls.map((url) => createLogReader({ url, of: issuer }))
   return { ticketsRoot: coalition.ticketIssuerRoot()!, component, registry: own.registry, logs, signers }
 }

@@ -124,7 +124,7 @@ type Commanded = {
 async function run(options: CommandOptions, { kind, ticketHash, issued, command }: Asked): Promise<void> {
   const { config, log: logUrl, redis, sequence: given, anchor, timeout, json } = options
   const component = await readComponent(config, { kind: 'tickets' })
-  const log = createLogReader({ url: logUrl })
+  const log = createLogReader({ url: logUrl, of: component })
   const key = await unlockKey(options)
   const epochs = await followEpochs({ logs: [log] }, createEpochs(component))
   const commands = anchor ? [command, { kind: 'requestAnchor' } as const] : [command]

@@ -51,7 +51,7 @@ async function prove(options: ProveOptions): Promise<void> {
   const { config, ticket: file, member, rpc, out, verifier, index, maxAge, json } = options
   const component = await readComponent(config, { kind: 'tickets' })
   const ticket = await readTicket(file)
-  const logs = member.map((url) => createLogReader({ url }))
+  const logs = member.map((url) => createLogReader({ url, of: component }))
   const { chainId, registry } = component.home
   const chain = await connectChain({ rpcUrl: rpc, chainId })
   const maxAgeMs = maxAge === undefined ? undefined : BigInt(Math.floor(maxAge * 1_000))

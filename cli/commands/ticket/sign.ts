@@ -37,7 +37,7 @@ async function sign({ config, ticket: file, member, out, timeout, json }: SignOp
   const component = await readComponent(config, { kind: 'tickets' })
   const ticket = await readTicket(file)
   const timeoutMs = timeout * 1_000
-  const logs = member.map((url) => createLogReader({ url, timeoutMs }))
+  const logs = member.map((url) => createLogReader({ url, of: component, timeoutMs }))
   const epochs = await followEpochs({ logs }, createEpochs(component))
   const ticketsRoot = component.coalition.ticketIssuerRoot()!
   const signed = await signTicket({ urls: member }, { ticket, ticketsRoot, epochs, timeoutMs })

@@ -111,7 +111,7 @@ async function verifyToken(
 ): Promise<Verified> {
   const { member, audience, subject, maxAge, lifetimeMax } = options
   const jws = (await readInput(options.jws, { sizeMaxBytes: JWS_SIZE_MAX })).trim()
-  const logs = member.map((url) => createLogReader({ url }))
+  const logs = member.map((url) => createLogReader({ url, of: component }))
   const epochs = await followEpochs({ logs }, createEpochs(component))
   // Nobody can revoke a retired issuer's tickets any more: the contract honours none, and neither does this.
   if (epochs.retirement !== null) throw new ComponentRetiredError(epochs.retirement)

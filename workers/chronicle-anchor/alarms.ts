@@ -33,6 +33,7 @@ const ALARMS: ReadonlySet<string> = new Set([
   'CHAIN_CONTRADICTED',
   'FEE_CAP_REACHED',
   'LOGS_UNUSABLE',
+  'OTHER_COMPONENT',
   'OUT_OF_FUNDS',
   'REORG_TOO_DEEP',
   'RPC_DISAGREEMENT',

@@ -1,9 +1,10 @@
 import type { Next } from '../../chain/encodeAnchor.ts'
 import type { Head } from '../../chain/head.ts'
 import { EpochUnprovenError, readEpochEnd } from '../../client/epochEnd.ts'
-import { type LogReader, NotInLogError } from '../../client/logReader.ts'
-import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import { type LogReader, LogUnreachableError, NotInLogError, OtherComponentError } from '../../client/logReader.ts'
+import { fromHex, type Hex, toHex } from '../../protocol/bytes.ts'
 import { CoalitionError } from '../../protocol/errors.ts'
+import { rootOf } from '../../protocol/log/treeRoot.ts'
 import { verifyGrowth } from '../../protocol/log/verifyGrowth.ts'
 import { type VerifiedCommit, verifyCertificate } from '../../protocol/wire/certificate.ts'
 import type { Commit } from '../../protocol/wire/commit.ts'
@@ -36,11 +37,17 @@ export class LogsUnusableError extends CoalitionError {
   }
 }
 
+/** Of a head, what a candidate is held against. */
+type Base = Pick<Head, 'epoch' | 'height' | 'logSize' | 'logRoot'>
+
+/** What a component has on chain right after its registration. */
+export const BEGINNING: Base = { epoch: 0n, height: 0n, logSize: 0n, logRoot: toHex(rootOf([])) }
+
 export type ReadCandidatesParameters = {
   /** Component key. */
   component: Hex
   /** What is anchored. */
-  head: Head
+  head: Base
   /** The head's committee. */
   members: readonly Member[]
 }
@@ -51,7 +58,7 @@ export type ReadCandidatesParameters = {
  *
  * @returns Empty where no log has anything newer.
  * @throws {ChainContradictedError} a certified commit and the head exclude each other.
- * @throws {LogsUnusableError} every log is at fault.
+ * @throws {LogsUnusableError | OtherComponentError} every log is at fault.
  */
 export async function readCandidates(
   logs: readonly LogReader[],
@@ -64,7 +71,7 @@ export async function readCandidates(
     if (!(error instanceof CoalitionError) || error instanceof ChainContradictedError) throw error
   }
   const faults = failures.filter((error) => !(error instanceof NotInLogError))
-  if (faults.length === logs.length) throw new LogsUnusableError({ reasons: faults.map(({ message }) => message) })
+  if (faults.length === logs.length) throw describeFaults(faults)
   return candidates.sort((a, b) => (a.verified.commit.height > b.verified.commit.height ? -1 : 1))
 }
 
@@ -86,7 +93,7 @@ async function readCandidate(
 }
 
 /** Both are certified, so one log must hold both. */
-function assertBesideHead(commit: Commit, { head, url }: { head: Head; url: string }): void {
+function assertBesideHead(commit: Commit, { head, url }: { head: Base; url: string }): void {
   const heights = commit.height - head.height
   const leaves = commit.logSize - head.logSize
   const isContradiction =
@@ -106,11 +113,11 @@ async function readNext(log: LogReader, commit: Commit): Promise<Next | undefine
  * The committee that a head names, from the entry of the rotation that made it. Whatever a log says is compared with the
  * head's committee hash, so no log is believed.
  *
- * @throws {LogsUnusableError} no log has it.
+ * @throws {LogsUnusableError | OtherComponentError} no log has it.
  */
 export async function readCommittee(logs: readonly LogReader[], head: Head): Promise<readonly Member[]> {
   const epoch = head.epoch - 1n
-  const reasons: string[] = []
+  const faults: Error[] = []
   for (const log of logs) {
     try {
       const { commit } = await log.readEpochEnd(epoch)
@@ -125,10 +132,20 @@ export async function readCommittee(logs: readonly LogReader[], head: Head): Pro
       })
     } catch (error) {
       if (!(error instanceof CoalitionError)) throw error
-      reasons.push(error.message)
+      faults.push(error)
     }
   }
-  throw new LogsUnusableError({ reasons })
+  throw describeFaults(faults)
+}
+
+/** Logs that answer and are all another component's accuse nobody: the config, or the URLs, are wrong. */
+function describeFaults(faults: readonly Error[]): CoalitionError {
+  const answered = faults.filter((fault) => !(fault instanceof LogUnreachableError))
+  const [other] = answered
+  if (other instanceof OtherComponentError && answered.every((fault) => fault instanceof OtherComponentError)) {
+    return other
+  }
+  return new LogsUnusableError({ reasons: faults.map(({ message }) => message) })
 }
 
 /** The highest candidate whose log also proves that it continues what is anchored. @throws {LogsUnusableError} none. */

@@ -25,9 +25,8 @@ const LEASE_MS = 10_000
 
 async function run(): Promise<void> {
   const settings = readAnchorSettings()
-  const { component, componentId, members, home } = await readComponent(settings.COALITION_CONFIG, {
-    kind: settings.COMPONENT,
-  })
+  const spelledOut = await readComponent(settings.COALITION_CONFIG, { kind: settings.COMPONENT })
+  const { component, componentId, members, home } = spelledOut
   const logger = createLogger({ name: 'chronicle-anchor', level: settings.LOG_LEVEL })
   const shutdown = createShutdown({ logger })
   const { RPC_URLS: rpcUrls, RPC_AGREE_COUNT: agreeCount, FROM_BLOCK: fromBlock } = settings
@@ -55,7 +54,7 @@ async function run(): Promise<void> {
       }),
       // Who finds another anchorer at work leaves it to it: the next tick looks again.
       lease: createSenderLease(redis, { ttlMs: LEASE_MS, waitMs: 0 }),
-      logs: settings.LOG_URLS.map((url) => createLogReader({ url })),
+      logs: settings.LOG_URLS.map((url) => createLogReader({ url, of: spelledOut })),
       logger,
       clock: { nowMs: Date.now },
     },

@@ -9,7 +9,7 @@ import type { Hex } from '../../protocol/bytes.ts'
 import type { Member } from '../../protocol/wire/committee.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { AnchorLagsError } from './alarms.ts'
-import { type Candidate, proveGrowth, readCandidates, readCommittee } from './candidates.ts'
+import { BEGINNING, type Candidate, proveGrowth, readCandidates, readCommittee } from './candidates.ts'
 
 /** What one tick came to. */
 export type AnchorResult =
@@ -78,8 +78,14 @@ export function createProcessor(
   }
 
   async function anchorNewest(): Promise<AnchorResult> {
-    const head = (await readHead()) ?? (await hold(register))
-    if (head === undefined) return { status: 'leftToAnother' }
+    let head = await readHead()
+    if (head === undefined) {
+      // Whoever registers pays: not for a component of which no committee is known to have decided anything.
+      const first = await readCandidates(logs, { component, head: BEGINNING, members: genesisMembers })
+      if (first.length === 0) return { status: 'nothingMarked' }
+      head = await hold(register)
+      if (head === undefined) return { status: 'leftToAnother' }
+    }
     const { logSize } = head
     const sizes = { logSize: logSize.toString(), confirmedLogSize: confirmedSize().toString() }
     if (head.retired) return { status: 'retired', ...sizes }

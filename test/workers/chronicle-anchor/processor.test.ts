@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { type ComponentRegistry, openComponentRegistry } from '../../../chain/componentRegistry.ts'
+import {
+  type ComponentRegistry,
+  ComponentUnknownError,
+  openComponentRegistry,
+} from '../../../chain/componentRegistry.ts'
 import { connectChain } from '../../../chain/connectChain.ts'
 import { createFollower } from '../../../chain/createFollower.ts'
 import { createSender, type Sender } from '../../../chain/createSender.ts'
 import { deployRegistry } from '../../../chain/deployRegistry.ts'
 import { createSenderLease } from '../../../chain/senderLease.ts'
-import { createLogReader } from '../../../client/logReader.ts'
+import { createLogReader, OtherComponentError } from '../../../client/logReader.ts'
 import { NotVerifiedError } from '../../../client/notVerified.ts'
 import { resolveComponent } from '../../../client/readComponent.ts'
 import { NotAnchoredError, verifyEntry } from '../../../client/verifyEntry.ts'
@@ -17,6 +21,7 @@ import { defineCoalition } from '../../../protocol/identity/coalition.ts'
 import { encodeEnvelope } from '../../../protocol/wire/envelope.ts'
 import { forgeCertificate, forgeEntry, withTamperedLog } from '../../../scripts/demo/tamperedLog.ts'
 import { type Service, startChain, startRedis } from '../../../scripts/services.ts'
+import { alarmOf } from '../../../workers/chronicle-anchor/alarms.ts'
 import { LogsUnusableError } from '../../../workers/chronicle-anchor/candidates.ts'
 import { createProcessor } from '../../../workers/chronicle-anchor/processor.ts'
 import { createEnvelope, members, startCommittee, submitter } from '../member/chronicle-of-tests.ts'
@@ -72,7 +77,7 @@ async function startChronicle(name: string) {
         follower: createFollower(registry.chain, { address: registry.address, component, confirmations: 1 }),
         lease: createSenderLease(redis, { waitMs: 0 }),
         logger,
-        logs: urls.map((url) => createLogReader({ url })),
+        logs: urls.map((url) => createLogReader({ url, of: chronicle })),
         clock: { nowMs: Date.now },
       },
       { ...chronicle, lagMaxMs: 600_000 },
@@ -88,6 +93,7 @@ test('a tick anchors the newest marked commit, and the next tick finds that it i
   const { component, url, append, processorOf, close } = await startChronicle('anchor.twice')
   const tick = processorOf(url)
   assert.deepEqual(await tick(), { status: 'nothingMarked' })
+  await assert.rejects(registry.readHead({ component }), ComponentUnknownError)
   await append(1n, ['{"n":1}', '{"n":2}'])
   await append(2n, ['{"n":3}'])
   const anchored = await tick()
@@ -117,10 +123,27 @@ test('one honest log among lying and silent ones is enough, and lies alone ancho
   await append(1n, ['{}'])
   await withTamperedLog(url, forgeCertificate, async (liar) => {
     await assert.rejects(processorOf(liar, 'http://127.0.0.1:1')(), LogsUnusableError)
-    assert.equal((await registry.readHead({ component })).logSize, 0n)
+    await assert.rejects(registry.readHead({ component }), ComponentUnknownError)
     assert.equal((await processorOf(liar, 'http://127.0.0.1:1', url)()).status, 'anchored')
   })
   await close()
+})
+
+test('a component that no log is of is never registered: the error names whose they are, and raises an alarm', async () => {
+  const [changed, actual] = [await startChronicle('anchor.changed'), await startChronicle('anchor.actual')]
+  await actual.append(1n, ['{}'])
+  const tick = changed.processorOf(actual.url, 'http://127.0.0.1:1')
+  await assert.rejects(tick(), (error) => {
+    assert.ok(error instanceof OtherComponentError)
+    assert.ok(error.message.includes(actual.component) && error.message.includes(changed.component))
+    assert.equal(alarmOf(error), 'OTHER_COMPONENT')
+    return true
+  })
+  await assert.rejects(registry.readHead(changed), ComponentUnknownError)
+  // Among logs of its own, one of another component holds up nobody.
+  await changed.append(1n, ['{}'])
+  assert.equal((await changed.processorOf(actual.url, changed.url)()).status, 'anchored')
+  await Promise.all([changed.close(), actual.close()])
 })
 
 test('a log that offers a certified commit which is not for the chain stops nobody', async () => {

@@ -6,16 +6,26 @@ import { after, test } from 'node:test'
 import { type Run, runCoalition } from './run.ts'
 
 const path = new URL('../vectors/identity/vectors.json', import.meta.url)
-const vectors: { name: string; input: object; expected: { coalitionId: string } }[] = JSON.parse(
-  readFileSync(path, 'utf8'),
-)
-const { input, expected } = vectors.at(-1)!
+const vectors: {
+  name: string
+  input: { organisms: { name: string }[] }
+  expected: { coalitionId: string; organisms: { role: string }[] }
+}[] = JSON.parse(readFileSync(path, 'utf8'))
+const { input, expected: derivation } = vectors.at(-1)!
+const expected = {
+  ...derivation,
+  organisms: derivation.organisms.map(({ role, ...ids }, index) => ({
+    role,
+    name: input.organisms[index]!.name,
+    ...ids,
+  })),
+}
 const folder = mkdtempSync(join(tmpdir(), 'coalition-'))
 after(() => rmSync(folder, { recursive: true }))
 const file = join(folder, 'coalition.json')
 writeFileSync(file, JSON.stringify(input))
 
-test('coalition id FILE --json: prints exactly the output of spec §3.2', async () => {
+test('coalition id FILE --json: prints exactly the output of spec §3.2, and the organisms’ names', async () => {
   const { status, stdout, stderr } = await runCoalition(['id', file, '--json'])
   assert.equal(stdout, `${JSON.stringify(expected, null, 2)}\n`)
   assert.deepEqual([status, stderr], [0, ''])
@@ -25,7 +35,16 @@ test('coalition id -: reads standard input, and prints each id for people', asyn
   const { status, stdout } = await runCoalition(['id', '-'], { stdin: JSON.stringify(input) })
   const ids = JSON.stringify(expected).match(/0x[0-9a-f]{64}/g)!
   for (const id of ids) assert.ok(stdout.includes(id), id)
+  assert.match(stdout, /^organism price-feed\.eur \(oracle\)$/m)
   assert.equal(status, 0)
+})
+
+test('coalition id: an organism that the file knows by its stable id alone has no name', async () => {
+  const stableId = `0x${'a1'.repeat(32)}`
+  const stdin = JSON.stringify({ ...input, organisms: [{ role: 'oracle', stableId }] })
+  const { organisms } = JSON.parse((await runCoalition(['id', '-', '--json'], { stdin })).stdout)
+  assert.deepEqual(Object.keys(organisms[0]), ['role', 'stableId', 'fingerprint'])
+  assert.match((await runCoalition(['id', '-'], { stdin })).stdout, /^organism \(oracle\)$/m)
 })
 
 test('coalition config encode and decode: end at the same ids', async () => {

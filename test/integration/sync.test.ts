@@ -37,7 +37,12 @@ const dir = createTestDir()
 before(async () => {
   chronicle = await readComponent(EXAMPLE_CONFIG, { kind: 'chronicle' })
   ;[redis, chain] = await Promise.all([startRedis({ isPrivate: true }), startChain({ isPrivate: true })])
-  await Promise.all([0, 1, 2].map((index) => member(index, 'init').ended))
+  const made = await Promise.all([0, 1, 2].map((index) => member(index, 'init').ended))
+  const { component, signers } = chronicle
+  for (const [index, { stdout }] of made.entries()) {
+    const store = join(dir, String(index))
+    assert.equal(stdout, `${JSON.stringify({ store, kind: 'chronicle', component, signer: signers[index] })}\n`)
+  }
   const running = await Promise.all([0, 1, 2].map((index) => startProcess(runArgs('run'), { env: envOf(index) })))
   members = running.map(({ child }) => child)
   urls = running.map(({ line }) => (JSON.parse(line) as { url: string }).url)

@@ -29,7 +29,9 @@ const SYNC_READ_TIMEOUT_MS = 30_000
 
 async function init(): Promise<void> {
   const { COALITION_CONFIG: config, COMPONENT: kind, KEYSTORE: keystore, STORE: dir } = readMemberSettings()
-  await initMember({ config, kind, keystore, dir })
+  const made = await initMember({ config, kind, keystore, dir })
+  // One line of data for whoever started the process.
+  process.stdout.write(`${JSON.stringify(made)}\n`)
 }
 
 async function sync(): Promise<void> {

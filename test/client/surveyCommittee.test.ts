@@ -166,6 +166,19 @@ test('where nobody answers, what is not known is null and said to be unknown', a
   assert.match(text, /^anchored {2}height 1, 1 entry, .+; lag unknown$/m)
 })
 
+test('where only another component’s members answer, nothing of them is taken for this one’s', async () => {
+  const { logs, close } = await startServed()
+  const head = await headOf(logs[0]!, 1n)
+  const other = `0x${'0c'.repeat(32)}` as const
+  const survey = await surveyCommittee({ logs: logs.slice(0, 1) }, { ...chronicle, component: other, head })
+  await close()
+  assert.deepEqual([survey.height, survey.epoch, survey.anchor?.lagCommits], [null, null, null])
+  assert.deepEqual(survey.unusable, [{ url: logs[0]!.url, reason: `it is of component ${component}` }])
+  const text = describeSurvey(survey)
+  assert.match(text, /^height {4}unknown: /m)
+  assert.match(text, /; lag unknown$/m)
+})
+
 test('members whose Redis does not answer are cut off, and do not count towards a quorum', async () => {
   const { logs, close } = await startServed()
   const silent = logs.map((log, index): LogReader => {

@@ -1,4 +1,5 @@
 import { type ChronicleEntry, decodeChronicleEntry } from '../protocol/wire/chronicleEntry.ts'
+import { describeSuccessor } from '../protocol/wire/next.ts'
 import { toJsonText } from './output.ts'
 
 /** An entry as JSON has it: a statement as the text that it is, or as what UTF-8 makes of its bytes. */
@@ -31,10 +32,10 @@ export function describeEntry(entry: PrintedEntry): string {
       return `the ${entry.componentKind} ${entry.component} rotated at its height ${entry.height} to committee ${entry.newCommitteeHash} of epoch ${entry.newEpoch}, by commit ${entry.commitDigest}`
     case 'moduleRetired':
     case 'confluenceRetired':
-      return `the ${entry.componentKind} ${entry.component} retired at its height ${entry.height}, by commit ${entry.commitDigest}; its successor: ${entry.successor}; reason: ${toJsonText(entry.reason)}`
+      return `the ${entry.componentKind} ${entry.component} retired at its height ${entry.height}, by commit ${entry.commitDigest}; its successor: ${describeSuccessor(entry.successor)}; reason: ${toJsonText(entry.reason)}`
     case 'ownCommitteeRotated':
       return `this Chronicle rotated to a committee of ${entry.members.length} in epoch ${entry.newEpoch}`
     case 'ownRetirement':
-      return `this Chronicle retired at height ${entry.effectiveHeight}; its successor: ${entry.successor}; reason: ${toJsonText(entry.reason)}`
+      return `this Chronicle retired at height ${entry.effectiveHeight}; its successor: ${describeSuccessor(entry.successor)}; reason: ${toJsonText(entry.reason)}`
   }
 }

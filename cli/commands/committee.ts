@@ -6,6 +6,7 @@ import { type ComponentKind, readComponent } from '../../client/readComponent.ts
 import { type Hex, isHex } from '../../protocol/bytes.ts'
 import { ZERO_BYTES32 } from '../../protocol/wire/commit.ts'
 import { type Member, quorumOf } from '../../protocol/wire/committee.ts'
+import { describeSuccessor } from '../../protocol/wire/next.ts'
 import { type ApprovalOptions, addApprovalOptions, runApproval } from '../approval.ts'
 import { componentOption } from '../arguments.ts'
 import { readMembers } from '../members.ts'
@@ -140,7 +141,7 @@ const describeShown = (shown: Shown): string =>
     ...(shown.retirement === null
       ? []
       : [
-          `retired   at height ${shown.retirement.effectiveHeight}; its successor: ${shown.retirement.successor}; reason: ${toJsonText(shown.retirement.reason)}`,
+          `retired   at height ${shown.retirement.effectiveHeight}; its successor: ${describeSuccessor(shown.retirement.successor)}; reason: ${toJsonText(shown.retirement.reason)}`,
         ]),
     `quorum    ${shown.quorum} of ${shown.members.length}`,
     ...shown.members.map(

@@ -6,7 +6,7 @@ import { createLogReader } from '../../client/logReader.ts'
 import { type ComponentKind, readComponent } from '../../client/readComponent.ts'
 import { type Anchor, type Survey, type SurveyedMember, surveyCommittee } from '../../client/surveyCommittee.ts'
 import { countOf } from '../../protocol/errors.ts'
-import { ComponentRetiredError } from '../../protocol/wire/next.ts'
+import { ComponentRetiredError, describeSuccessor } from '../../protocol/wire/next.ts'
 import { componentOption } from '../arguments.ts'
 import { print, toJsonText } from '../output.ts'
 
@@ -58,7 +58,9 @@ export const describeSurvey = (survey: Survey): string =>
       : `height    ${survey.height} in epoch ${survey.epoch}, commit ${survey.commitDigest}`,
     ...(survey.retirement === null
       ? []
-      : [`retired   its successor: ${survey.retirement.successor}; reason: ${toJsonText(survey.retirement.reason)}`]),
+      : [
+          `retired   its successor: ${describeSuccessor(survey.retirement.successor)}; reason: ${toJsonText(survey.retirement.reason)}`,
+        ]),
     `quorum    ${survey.quorum} of ${survey.members.length}; ${survey.responsive} vote, margin ${survey.margin}`,
     `anchored  ${survey.anchor === null ? 'nothing: nobody registered this component' : describeAnchor(survey.anchor)}`,
     ...survey.members.map(describeMember),

@@ -6,6 +6,7 @@ import { type ComponentKind, readComponent } from '../../client/readComponent.ts
 import { verifyEntry } from '../../client/verifyEntry.ts'
 import type { Hex } from '../../protocol/bytes.ts'
 import { CoalitionError, countOf } from '../../protocol/errors.ts'
+import { describeSuccessor } from '../../protocol/wire/next.ts'
 import { decodeOperatorStatement } from '../../protocol/wire/operatorStatement.ts'
 import { componentOption, toIndex } from '../arguments.ts'
 import { describeEntry, type PrintedEntry, toPrintedEntry } from '../entryText.ts'
@@ -115,7 +116,9 @@ export const describeVerified = ({
     `certified by a quorum in round ${certificate.round} (signers, a bit a member: ${certificate.signers})`,
     ...(retirement === null
       ? []
-      : [`retired   its successor: ${retirement.successor}; reason: ${toJsonText(retirement.reason)}`]),
+      : [
+          `retired   its successor: ${describeSuccessor(retirement.successor)}; reason: ${toJsonText(retirement.reason)}`,
+        ]),
     ...(decoded === null ? [] : [describeEntry(decoded)]),
   ].join('\n')
 

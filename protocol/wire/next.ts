@@ -1,6 +1,7 @@
 import { type Hex, toHex } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
 import { keccak256 } from '../hash.ts'
+import { ZERO_BYTES32 } from './commit.ts'
 import { deriveTypehash, hashStruct } from './typedData.ts'
 
 /** The committee of the next epoch: what `Commit.next` commits to when a membership changes (spec §4). */
@@ -25,15 +26,18 @@ export class ComponentRetiredError extends CoalitionError {
     const said = reason === '' ? '' : ` (${JSON.stringify(reason)})`
     super(
       'COMPONENT_RETIRED',
-      `Component ${component} retired at height ${effectiveHeight}${said}; its successor: ${successor}.`,
+      `Component ${component} retired at height ${effectiveHeight}${said}; its successor: ${describeSuccessor(successor)}.`,
       {
-        fix: 'Bind to the successor, where it is not zero; what the component logged stays verifiable.',
+        fix: 'Bind to the successor, where there is one; what the component logged stays verifiable.',
         kind: 'refused',
       },
     )
     this.successor = successor
   }
 }
+
+/** For people, to whom a key of zeros would look like somebody's. */
+export const describeSuccessor = (successor: Hex): string => (successor === ZERO_BYTES32 ? 'none' : successor)
 
 export const ROTATION_TYPEHASH: Hex = deriveTypehash(
   'Rotation(bytes32 component,uint64 newEpoch,bytes32 newCommitteeHash)',

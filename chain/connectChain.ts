@@ -18,8 +18,13 @@ export type Chain = {
 }
 
 export class RpcUnreachableError extends CoalitionError {
-  constructor({ host, cause }: { host: string; cause?: unknown }) {
-    super('RPC_UNREACHABLE', `The chain's RPC endpoint at ${host} does not answer.`, {
+  /** @param parameters.answer what answers there with, where it is no JSON-RPC. */
+  constructor({ host, answer, cause }: { host: string; answer?: string | undefined; cause?: unknown }) {
+    const message =
+      answer === undefined
+        ? `The chain's RPC endpoint at ${host} does not answer.`
+        : `What answers at ${host} is no JSON-RPC endpoint: ${answer}.`
+    super('RPC_UNREACHABLE', message, {
       fix: 'Check the URL and that a node listens there; for one of your own run `npm run local-chain`, which serves http://127.0.0.1:8545.',
       isRetryable: true,
       cause,
@@ -65,7 +70,7 @@ export type ConnectChainParameters = {
  * Connects to an Ethereum JSON-RPC endpoint over HTTP.
  *
  * @throws {InvalidRpcUrlError} `rpcUrl` is not an http or https URL.
- * @throws {RpcUnreachableError} nothing answers there.
+ * @throws {RpcUnreachableError} nothing answers there, or nothing that speaks JSON-RPC.
  * @throws {WrongChainError} it serves another chain.
  */
 export async function connectChain(parameters: ConnectChainParameters): Promise<Chain> {
@@ -74,7 +79,11 @@ export async function connectChain(parameters: ConnectChainParameters): Promise<
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidRpcUrlError()
   const transport = http(rpcUrl, { timeout: timeoutMs, retryCount: 1 })
   const client = createPublicClient({ transport, cacheTime: 0, pollingInterval: 100 })
-  const chainId = await request(url.host, () => client.getChainId())
+  const answer: unknown = await request(url.host, () => client.request({ method: 'eth_chainId' }))
+  if (typeof answer !== 'string' || !/^0x[0-9a-f]{1,13}$/i.test(answer)) {
+    throw new RpcUnreachableError({ host: url.host, answer: 'it names no chain' })
+  }
+  const chainId = Number(answer)
   if (expected !== undefined && BigInt(chainId) !== BigInt(expected))
     throw new WrongChainError({ expected, actual: chainId })
   return { client, chainId, host: url.host }
@@ -90,10 +99,21 @@ export async function request<T>(host: string, run: () => Promise<T>): Promise<T
     const ours = error.walk((inner) => inner instanceof CoalitionError)
     if (ours !== null) throw ours
     const cause = error.walk((inner) => inner instanceof HttpRequestError || inner instanceof TimeoutError)
-    if (cause !== null) throw new RpcUnreachableError({ host, cause })
+    if (cause !== null) throw new RpcUnreachableError({ host, answer: describeAnswer(cause), cause })
     const refused = error.walk((inner) => inner instanceof RpcRequestError) as RpcRequestError | null
     throw new RpcRefusedError({ host, reason: refused?.details ?? error.shortMessage, cause: error })
   }
+}
+
+/** With these a server says that it has nothing of the kind; with others an endpoint says that it will not just now. */
+const NO_ENDPOINT_STATUSES: readonly number[] = [400, 404, 405, 415]
+
+/** What shows that something answers and speaks no JSON-RPC; undefined where nothing does. */
+function describeAnswer(cause: Error): string | undefined {
+  if (!(cause instanceof HttpRequestError)) return undefined
+  if (cause.cause instanceof SyntaxError) return 'it sends no JSON'
+  const { status } = cause
+  return status !== undefined && NO_ENDPOINT_STATUSES.includes(status) ? `HTTP status ${status}` : undefined
 }
 
 /** The data that a call reverted with, wherever in the chain of causes the node's answer put it. */

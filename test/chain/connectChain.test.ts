@@ -54,6 +54,25 @@ test('connectChain: says that nothing answers, without the path and query, which
   })
 })
 
+test('connectChain: says that what answers is no JSON-RPC endpoint, and says it of none that only will not now', async () => {
+  for (const [status, body, message] of [
+    [405, '{"error":"read-only: GET or HEAD"}', /is no JSON-RPC endpoint: HTTP status 405\.$/],
+    [404, 'not found', /is no JSON-RPC endpoint: HTTP status 404\.$/],
+    [200, '<html>', /is no JSON-RPC endpoint: it sends no JSON\.$/],
+    [200, '{}', /is no JSON-RPC endpoint: it names no chain\.$/],
+    [200, '{"result":"main"}', /is no JSON-RPC endpoint: it names no chain\.$/],
+    [403, 'forbidden', /does not answer\.$/],
+  ] as const) {
+    const server = createServer((request, response) =>
+      request.resume().on('end', () => response.writeHead(status).end(body)),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const rpcUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    await assert.rejects(connectChain({ rpcUrl }), { code: 'RPC_UNREACHABLE', message, isRetryable: true }, body)
+    server.close()
+  }
+})
+
 test('connectChain: refuses another chain', async () => {
   const { url, close } = await serve(() => ({ result: '0x1' }))
   await assert.rejects(connectChain({ rpcUrl: url, chainId: 31_337 }), WrongChainError)

@@ -18,6 +18,7 @@ import { CoalitionError, countOf } from '../protocol/errors.ts'
 import { decodeOperatorStatement } from '../protocol/wire/operatorStatement.ts'
 import {
   assertNoneKept,
+  DemoRunningError,
   type DemoSettings,
   EXAMPLE,
   keystorePath,
@@ -75,10 +76,13 @@ let finishing: Promise<never> | undefined
 let interruptedBy: string | undefined
 
 mkdirSync(DIR, { recursive: true })
-const holder = takeLock(LOCK_FILE)
-if (holder !== undefined) {
-  console.error(`demo: another demo runs here as process ${holder.pid}; wait for its end, or interrupt it`)
-  process.exit(1)
+try {
+  takeLock(LOCK_FILE)
+} catch (error) {
+  // The lock is the other one's: it stays.
+  if (!(error instanceof DemoRunningError)) throw error
+  complain(error)
+  process.exit(2)
 }
 for (const [signal, exitCode] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
   process.on(signal, () => {
@@ -93,13 +97,17 @@ try {
 } catch (error) {
   // What is stopped on purpose fails in many ways that say nothing.
   if (interruptedBy === undefined) {
-    if (error instanceof CoalitionError) console.error(`demo: ${error.code}: ${error.message}\n  ${error.fix}`)
-    else console.error(`demo: ${error instanceof Error ? error.message : error}`)
+    complain(error)
     if (running.length > 0) console.error(`  Logs of the processes: ${fromHere(join(DIR, 'logs'))}`)
   }
   await finish(error instanceof CoalitionError && error.kind === 'input' ? 2 : 1)
 }
 await finish(0)
+
+function complain(error: unknown): void {
+  if (error instanceof CoalitionError) console.error(`demo: ${error.code}: ${error.message}\n  ${error.fix}`)
+  else console.error(`demo: ${error instanceof Error ? error.message : error}`)
+}
 
 async function main(): Promise<void> {
   if (!options.stop) assertNoneKept(KEPT_FILE, { guide: fromHere(GUIDE_FILE) })

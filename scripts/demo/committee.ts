@@ -142,6 +142,14 @@ export class DemoKeptError extends CoalitionError {
   }
 }
 
+export class DemoRunningError extends CoalitionError {
+  constructor({ pid }: { pid: number }) {
+    super('DEMO_RUNNING', `Another demo runs here as process ${pid}; it was left as it is.`, {
+      fix: 'Wait for its end, or interrupt it.',
+    })
+  }
+}
+
 const IDENTITY = z.object({ pid: z.int().positive(), startedAt: z.string().min(1) })
 const RECORD = z.array(IDENTITY.extend({ isService: z.boolean() }))
 const STOP_TIMEOUT_MS = 10_000
@@ -165,18 +173,18 @@ export async function stopRecorded(path: string): Promise<number> {
   return recorded.length
 }
 
-/** Makes this process the one that the lock at `path` names. Returns whoever holds it instead. */
-export function takeLock(path: string): ProcessIdentity | undefined {
+/** Makes this process the one that the lock at `path` names. @throws {DemoRunningError} another one holds it, and runs. */
+export function takeLock(path: string): void {
   const lock = JSON.stringify(identifyProcess(process.pid))
   for (;;) {
     try {
       writeFileSync(path, lock, { flag: 'wx' })
-      return undefined
+      return
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     const holder = readRecord(path, IDENTITY)
-    if (holder !== undefined && isSameProcess(holder)) return holder
+    if (holder !== undefined && isSameProcess(holder)) throw new DemoRunningError(holder)
     rmSync(path, { force: true })
   }
 }

@@ -56,6 +56,21 @@ test('the demo leaves one that is kept as it is, says how to see it and to stop 
   rmSync(kept)
 })
 
+test('the demo leaves one that runs as it is, names its process, and exits 2', async () => {
+  const path = join(dir, 'lock.json')
+  const lock = JSON.stringify(identifyProcess(process.pid))
+  writeFileSync(path, lock)
+  const { status, said } = await runDemo([])
+  assert.equal(status, 2, said)
+  assert.equal(
+    said,
+    `demo: DEMO_RUNNING: Another demo runs here as process ${process.pid}; it was left as it is.\n` +
+      '  Wait for its end, or interrupt it.\n',
+  )
+  assert.equal(readFileSync(path, 'utf8'), lock)
+  rmSync(path)
+})
+
 test('assertNoneKept: takes a record of processes that have ended, and none', () => {
   const kept = join(dir, 'ended.json')
   writeFileSync(kept, JSON.stringify([{ pid: process.pid, startedAt: 'another time', isService: false }]))

@@ -23,7 +23,7 @@ export type MemberStatus = {
    * reached it the last time; and whether that is more than its committee bears (spec §5.2). Null before there was one.
    */
   clock: { aheadMs: number; isOff: boolean } | null
-  /** Whether it votes: a restarted member first asks its peers what it signed (spec §5.4). */
+  /** Whether it votes: a restarted member first asks its peers what it signed (spec §5.4), and one without a seat never does. */
   isJoined: boolean
   /** Why it dropped what reached it, and how often. */
   drops: Readonly<Record<string, number>>

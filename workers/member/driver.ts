@@ -115,7 +115,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     vitals,
     send: (bytes) => send({ kind: 'handshake', bytes }),
     onJoin() {
-      logger.info({ height: core.height }, 'a quorum knows of nothing newer than this store: this member joins')
+      if (hasSeat())
+        logger.info({ height: core.height }, 'a quorum knows of nothing newer than this store: this member joins')
       feed({ kind: 'started', nowMs: clock.nowMs() })
       announceWork()
     },
@@ -134,6 +135,8 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     ...{ replica, pool, gate, catchUp, handshaker, clockWatch, vitals, logger, clock },
     ...{ core: () => core, isRetired, feed, add, fail },
   })
+
+  const hasSeat = (): boolean => core.committee.signers.includes(seat.self)
 
   /** The committee of the current epoch, as the component's own state has it. */
   function readCommittee(): Committee {
@@ -369,7 +372,7 @@ export function createDriver<State>(deps: DriverDependencies<State>, { seat }: {
     vitals,
     gate,
     status: () => ({
-      isJoined: core.status === 'running' && !isStopped,
+      isJoined: core.status === 'running' && hasSeat() && !isStopped,
       isStopped,
       pool: pool.size(),
       clock: clockWatch.read(replica.state().timestampMs),

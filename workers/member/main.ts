@@ -129,6 +129,9 @@ async function run(): Promise<void> {
     { signer: createCheckpointSigner({ key, origin }), witnesses: settings.WITNESSES },
   )
   shutdown.defer('publisher', () => publisher.close())
+  // A peer may know at once that this key signed elsewhere: whoever waits for the ready line must not hear it then.
+  const isOver = (): boolean => driver.status().isStopped
+  if (isOver()) return
   const inbox = createInbox({ redis, driver, logger }, { component, signer })
   shutdown.defer('inbox', () => inbox.close())
 
@@ -162,6 +165,7 @@ async function run(): Promise<void> {
     { host: settings.HTTP_HOST, port: settings.HTTP_PORT },
   )
   shutdown.defer('server', () => server.close())
+  if (isOver()) return
   logger.info({ url: server.url, component, signer, height: replica.state().height }, 'member runs')
   // One line of data for whoever started the process.
   process.stdout.write(`${JSON.stringify({ url: server.url, component, signer })}\n`)

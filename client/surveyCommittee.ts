@@ -15,10 +15,11 @@ import type { MemberStatus } from './memberStatus.ts'
 import type { Component } from './readComponent.ts'
 
 /**
- * `behind` still votes and catches up; `joining` does not vote yet; `cutOff` says that its Redis does not answer; `faulty`
+ * `behind` still votes and catches up; `joining` does not vote yet; `retired` has the component's last commit, after which
+ * nobody votes; `cutOff` says that its Redis does not answer; `faulty`
  * serves what does not hold.
  */
-export type Standing = 'atWork' | 'behind' | 'joining' | 'cutOff' | 'faulty' | 'silent'
+export type Standing = 'atWork' | 'behind' | 'joining' | 'retired' | 'cutOff' | 'faulty' | 'silent'
 
 /** A Redis that answers is heard each second. */
 const REDIS_SILENT_MAX_MS = 10_000
@@ -176,7 +177,7 @@ export async function surveyCommittee(
     const behindBy = (height ?? 0n) - heightOf(seen)
     const { url, status } = seen
     const isCutOff = status.redisSilentMs > REDIS_SILENT_MAX_MS
-    const standing = isCutOff ? 'cutOff' : !status.isJoined ? 'joining' : behindBy > 0n ? 'behind' : 'atWork'
+    const standing = isCutOff ? 'cutOff' : standingOf(status, { behindBy, isRetired: epochs.retirement !== null })
     const reason = isCutOff ? describeSilence(status) : describeClock(status)
     return { signer, standing, url, height: heightOf(seen), behindBy, reason, status }
   })
@@ -197,6 +198,15 @@ export async function surveyCommittee(
     anchor: head === undefined ? null : describeAnchor(head, { height, newest }),
     alarms,
   }
+}
+
+function standingOf(
+  { isJoined }: MemberStatus,
+  { behindBy, isRetired }: { behindBy: bigint; isRetired: boolean },
+): Standing {
+  if (isRetired && behindBy === 0n) return 'retired'
+  if (!isJoined) return 'joining'
+  return behindBy > 0n ? 'behind' : 'atWork'
 }
 
 const describeSilence = ({ redisSilentMs }: MemberStatus): string =>

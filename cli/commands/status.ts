@@ -61,7 +61,7 @@ export const describeSurvey = (survey: Survey): string =>
       : [
           `retired   its successor: ${describeSuccessor(survey.retirement.successor)}; reason: ${toJsonText(survey.retirement.reason)}`,
         ]),
-    `quorum    ${survey.quorum} of ${survey.members.length}; ${survey.responsive} vote, margin ${survey.margin}`,
+    `quorum    ${survey.quorum} of ${survey.members.length}; ${survey.retirement === null ? `${survey.responsive} vote, margin ${survey.margin}` : 'nobody votes any more'}`,
     `anchored  ${survey.anchor === null ? 'nothing: nobody registered this component' : describeAnchor(survey.anchor)}`,
     ...survey.members.map(describeMember),
     ...survey.unusable.map(({ url, reason }) => `unusable  ${url}: ${reason}`),

@@ -277,7 +277,10 @@ test('after a rotation the members that decide now are surveyed, and one that le
   second.sort((a, b) => (a.signer < b.signer ? -1 : 1))
   await govern(served, { kind: 'approveRotation', newEpoch: 1n, members: second })
   await until(() =>
-    [...running, added].every(({ replica, driver }) => replica.state().epoch === 1n && driver.status().isJoined),
+    [...running, added].every(
+      ({ replica, driver }) =>
+        replica.state().epoch === 1n && driver.status().isJoined === (driver !== running[0]!.driver),
+    ),
   )
   await running[1]!.driver.submit(encodeEnvelope(createEnvelope(3n, ['{"n":3}'])))
   await until(() => [...running, added].every(({ replica }) => replica.state().sequences.get(submitter.signer) === 3n))
@@ -345,6 +348,10 @@ test('a retired component’s last word stands in its survey', async () => {
   const survey = await surveyCommittee({ logs: served.logs }, { ...chronicle, head: undefined })
   assert.deepEqual([survey.retirement?.successor, survey.retirement?.reason], [successor, 'replaced'])
   assert.equal(survey.retirement?.effectiveHeight, survey.height)
+  await until(() => served.running.every(({ replica }) => replica.state().height === survey.height))
+  const after = await surveyCommittee({ logs: served.logs }, { ...chronicle, head: undefined })
+  assert.deepEqual(standings(after), ['retired', 'retired', 'retired', 'retired'])
+  assert.match(describeSurvey(after), /^quorum {4}3 of 4; nobody votes any more$/m)
   await served.close()
 })
 

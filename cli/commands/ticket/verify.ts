@@ -77,7 +77,11 @@ export const verifyCommand = (): Command =>
         'how late a revocation may be learnt; with --jws its status is asked for only if given',
         toSeconds,
       )
-      .option('--lifetime-max <seconds>', 'with --jws: how long a ticket may be: 1 to 2^40', toLifetime, 86_400n)
+      .addOption(
+        new Option('--lifetime-max <seconds>', 'with --jws: how long a ticket may be: 1 to 2^40')
+          .argParser(toLifetime)
+          .default(86_400n, '86400'),
+      )
       .option('--json', 'print JSON'),
   )
     .addHelpText(

@@ -158,7 +158,7 @@ test('a module retires in favour of a successor under load: nothing acknowledged
   const writing = Promise.all(clients.map((key) => write(key, acknowledged)))
   writing.catch(() => {})
   await until(async () => acknowledged.length >= ENVELOPES_MIN * clients.length)
-  const { height: heightBefore } = await registry.readHead({ component })
+  const { height: heightBefore } = await until(() => registry.readHead({ component }))
   assert.deepEqual([await approve(0), await approve(1), await approve(2)], ['waiting', 'waiting', 'decided'])
   const moved = await writing
 

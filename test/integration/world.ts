@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { COMPONENT_REGISTRY_ADDRESS, DEPLOYED_CONTRACTS } from '../../chain/addresses.ts'
-import { type ComponentRegistry, openComponentRegistry } from '../../chain/componentRegistry.ts'
+import { type ComponentRegistry, ComponentUnknownError, openComponentRegistry } from '../../chain/componentRegistry.ts'
 import { type Chain, connectChain } from '../../chain/connectChain.ts'
 import { createSender, type Sender } from '../../chain/createSender.ts'
 import { deployRegistry } from '../../chain/deployRegistry.ts'
@@ -73,11 +73,18 @@ export const readSeats = (indexes: readonly number[] = [0, 1, 2, 3]): Seat[] =>
     })
     .sort((a, b) => (a.signer < b.signer ? -1 : 1))
 
-/** Asks until there is an answer, or what is asked for is true; the suite's own deadline ends what never comes. */
+/**
+ * Asks until there is an answer, or what is asked for is true; the suite's own deadline ends what never comes. That nobody has
+ * registered a component is no answer: its anchorer does so with the first marked commit.
+ */
 export async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
   for (;;) {
-    const answer = await ask()
+    const answer = await ask().catch(toUnregistered)
     if (answer !== undefined && answer !== false) return answer
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
+}
+
+function toUnregistered(error: unknown): undefined {
+  if (!(error instanceof ComponentUnknownError)) throw error
 }

@@ -75,7 +75,7 @@ export const readSeats = (indexes: readonly number[] = [0, 1, 2, 3]): Seat[] =>
 
 /**
  * Asks until there is an answer, or what is asked for is true; the suite's own deadline ends what never comes. That nobody has
- * registered a component is no answer: its anchorer does so with the first marked commit.
+ * registered a component is no answer: its anchorer does so once a member answers.
  */
 export async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
   for (;;) {

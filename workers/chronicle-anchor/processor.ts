@@ -80,9 +80,10 @@ export function createProcessor(
   async function anchorNewest(): Promise<AnchorResult> {
     let head = await readHead()
     if (head === undefined) {
-      // Whoever registers pays: not for a component of which no committee is known to have decided anything.
+      // Whoever registers pays: not for a component that no member serves.
       const first = await readCandidates(logs, { component, head: BEGINNING, members: genesisMembers })
-      if (first.length === 0) return { status: 'nothingMarked' }
+      // A successor is looked for on chain before anybody can write to it: there its members' word has to do.
+      if (first.length === 0 && !(await isServed())) return { status: 'nothingMarked' }
       head = await hold(register)
       if (head === undefined) return { status: 'leftToAnother' }
     }
@@ -106,6 +107,11 @@ export function createProcessor(
       if (error instanceof SenderBusyError) return undefined
       throw error
     }
+  }
+
+  async function isServed(): Promise<boolean> {
+    const asked = await Promise.allSettled(logs.map((log) => log.readStatus()))
+    return asked.some((each) => each.status === 'fulfilled' && each.value.component === component)
   }
 
   async function register(): Promise<Head | undefined> {

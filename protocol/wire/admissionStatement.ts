@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { type Hex, isHex } from '../bytes.ts'
+import type { Hex } from '../bytes.ts'
 import { CoalitionError } from '../errors.ts'
 import { isSignedBy } from './certificate.ts'
+import { decodeJson, hexOf } from './decodeJson.ts'
 import { deriveSigningDigest, deriveTypehash, hashStruct } from './typedData.ts'
 
 /** What a member states of a peer that it has admitted: the word of that member alone, for whoever trusts it (spec §8.2). */
@@ -44,10 +45,10 @@ export class EntrantNotAdmittedError extends CoalitionError {
 }
 
 const SIGNED = z.strictObject({
-  component: z.custom<Hex>((value) => isHex(value, 32)),
-  peer: z.custom<Hex>((value) => isHex(value, 20)),
+  component: hexOf(32),
+  peer: hexOf(20),
   endsAtMs: z.int().min(0),
-  signature: z.custom<Hex>((value) => isHex(value, 64)),
+  signature: hexOf(64),
 })
 
 export const encodeSignedAdmission = ({ component, peer, endsAtMs, signature }: SignedAdmission): string =>
@@ -62,22 +63,12 @@ export function verifySignedAdmission(
   text: string,
   { component, peer, member }: { component: Hex; peer: Hex; member: Hex },
 ): AdmissionStatement {
-  const refuse = (reason: string): never => {
-    throw new AdmissionUntrustedError({ peer, reason })
-  }
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    return refuse('it is not JSON')
-  }
-  const parsed = SIGNED.safeParse(json)
-  if (!parsed.success) return refuse('it is not of its form')
-  const { signature, ...statement } = parsed.data
-  if (statement.component !== component) refuse(`it is of component ${statement.component}`)
-  if (statement.peer !== peer) refuse(`it is about ${statement.peer}`)
+  const untrusted = (reason: string): AdmissionUntrustedError => new AdmissionUntrustedError({ peer, reason })
+  const { signature, ...statement } = decodeJson(text, { shape: SIGNED, refuse: untrusted })
+  if (statement.component !== component) throw untrusted(`it is of component ${statement.component}`)
+  if (statement.peer !== peer) throw untrusted(`it is about ${statement.peer}`)
   if (!isSignedBy({ digest: deriveAdmissionDigest(statement), signature, signer: member })) {
-    refuse(`${member} has not signed it`)
+    throw untrusted(`${member} has not signed it`)
   }
   return statement
 }

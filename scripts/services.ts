@@ -39,11 +39,12 @@ export async function startRedis(options: StartOptions = {}): Promise<Service> {
   return serviceOf(child, `redis://127.0.0.1:${port}`)
 }
 
-/** The chain at RPC_URL, or a private Hardhat node (chain id 31337). */
-export async function startChain(options: StartOptions = {}): Promise<Service> {
+/** The chain at RPC_URL, or a private Hardhat node; its chain id is 31337, or that of another chain which it poses as. */
+export async function startChain(options: StartOptions & { chainId?: number } = {}): Promise<Service> {
   const given = options.isPrivate ? undefined : process.env.RPC_URL
   if (given !== undefined && given !== '') return { pid: undefined, url: given, stop: async () => {} }
-  const { child, line } = await startProcess(['scripts/local-chain.ts'], options)
+  const asked = options.chainId === undefined ? [] : ['--chain-id', String(options.chainId)]
+  const { child, line } = await startProcess(['scripts/local-chain.ts', ...asked], options)
   return serviceOf(child, (JSON.parse(line) as { rpcUrl: string }).rpcUrl)
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,27 +7,21 @@ import { listTransactions, status as readStatus } from '@nomicfoundation/ignitio
 import { DEPLOYED_CONTRACTS } from '../../chain/addresses.ts'
 import { connectChain } from '../../chain/connectChain.ts'
 import { hasCode } from '../../chain/deployRegistry.ts'
+import { type Service, startChain } from '../../scripts/services.ts'
 import { runCoalition } from './run.ts'
 
 /** A chain on loopback that poses as Sepolia: nothing here reaches a public network. */
-let node: ChildProcess
-let rpcUrl: string
+let node: Service
 const folder = mkdtempSync(join(tmpdir(), 'coalition-deployments-'))
 const CHAIN_ID = 11_155_111
 // Public: the first account of every Hardhat node.
 const SECRET_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 
 before(async () => {
-  const root = join(import.meta.dirname, '../..')
-  const args = ['scripts/local-chain.ts', '--chain-id', String(CHAIN_ID)]
-  node = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-  const line = await new Promise<string>((resolve) => {
-    node.stdout!.once('data', (chunk: Buffer) => resolve(chunk.toString()))
-  })
-  rpcUrl = (JSON.parse(line) as { rpcUrl: string }).rpcUrl
+  node = await startChain({ isPrivate: true, chainId: CHAIN_ID })
 })
-after(() => {
-  node.kill('SIGKILL')
+after(async () => {
+  await node.stop()
   rmSync(folder, { recursive: true })
 })
 
@@ -38,12 +31,12 @@ const deploy = (words: readonly string[], env: Record<string, string> = {}) => {
   return runCoalition(['deploy', ...words])
 }
 const readCode = async (): Promise<boolean[]> => {
-  const chain = await connectChain({ rpcUrl, chainId: CHAIN_ID })
+  const chain = await connectChain({ rpcUrl: node.url, chainId: CHAIN_ID })
   return Promise.all(DEPLOYED_CONTRACTS.map(({ address }) => hasCode(chain, address)))
 }
 
 test('deploy: a public network gets a dry run, which says what it would do and sends nothing', async () => {
-  const { status, stdout, stderr } = await deploy(['--network', 'sepolia'], { SEPOLIA_RPC_URL: rpcUrl })
+  const { status, stdout, stderr } = await deploy(['--network', 'sepolia'], { SEPOLIA_RPC_URL: node.url })
   assert.equal(status, 0, stderr)
   assert.equal(JSON.parse(stdout).isDryRun, true)
   assert.match(stderr, /nothing is sent/)
@@ -52,12 +45,12 @@ test('deploy: a public network gets a dry run, which says what it would do and s
 })
 
 test('deploy: refuses to send without a key, and to a chain that is not the network’s', async () => {
-  const without = await deploy(['--network', 'sepolia', '--yes'], { SEPOLIA_RPC_URL: rpcUrl })
+  const without = await deploy(['--network', 'sepolia', '--yes'], { SEPOLIA_RPC_URL: node.url })
   assert.equal(without.status, 2)
   assert.match(without.stderr, /DEPLOYMENT_SETTING_MISSING.*DEPLOYER_SECRET_KEY/)
   assert.match(without.stderr, /keystore set DEPLOYER_SECRET_KEY\.$/m)
   const hoodi = await deploy(['--network', 'hoodi', '--yes'], {
-    HOODI_RPC_URL: rpcUrl,
+    HOODI_RPC_URL: node.url,
     DEPLOYER_SECRET_KEY: SECRET_KEY,
   })
   assert.match(hoodi.stderr, /WRONG_CHAIN/)
@@ -68,7 +61,7 @@ test('deploy: refuses to send without a key, and to a chain that is not the netw
 
 test('deploy: with --yes it sends, Ignition’s journal has it, and a second run changes neither', async () => {
   const words = ['--network', 'sepolia', '--yes', '--records', folder]
-  const env = { SEPOLIA_RPC_URL: rpcUrl, DEPLOYER_SECRET_KEY: SECRET_KEY }
+  const env = { SEPOLIA_RPC_URL: node.url, DEPLOYER_SECRET_KEY: SECRET_KEY }
   const { status, stderr } = await deploy(words, env)
   assert.equal(status, 0, stderr)
   assert.deepEqual(await readCode(), [true, true, true])

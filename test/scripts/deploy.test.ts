@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,7 @@ import { type Chain, connectChain } from '../../chain/connectChain.ts'
 import { createSender, type Sender } from '../../chain/createSender.ts'
 import { deployRegistry, ensureProxy, hasCode } from '../../chain/deployRegistry.ts'
 import { fromHex, type Hex } from '../../protocol/bytes.ts'
+import { type Service, startChain } from '../../scripts/services.ts'
 
 /** What a deployment meets on a chain that is not its own. Between script and node stands a gate, which a test may close. */
 const ROOT = join(import.meta.dirname, '../..')
@@ -24,8 +25,7 @@ type Request = { method: string; params?: readonly unknown[] }
 type Gate = (request: Request, forward: () => Promise<string>) => Promise<string>
 type Run = { exit: number | null; stderr: string; created: readonly string[] }
 
-let node: ChildProcess
-let nodeUrl: string
+let node: Service
 let gateServer: Server
 let gateUrl: string
 let gate: Gate
@@ -38,26 +38,21 @@ let folder: string
 const [componentRegistry, ticketVerifier, coalitionRegistry] = DEPLOYED_CONTRACTS.map(({ name }) => name)
 
 before(async () => {
-  const args = ['scripts/local-chain.ts', '--chain-id', String(CHAIN_ID)]
-  node = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
-  const line = await new Promise<string>((resolve) => {
-    node.stdout!.once('data', (chunk: Buffer) => resolve(chunk.toString()))
-  })
-  nodeUrl = (JSON.parse(line) as { rpcUrl: string }).rpcUrl
+  node = await startChain({ isPrivate: true, chainId: CHAIN_ID })
   gateServer = createServer(async (incoming, outgoing) => {
     const request = (await json(incoming)) as Request
     outgoing.setHeader('content-type', 'application/json').end(await gate(request, () => forward(request)))
   })
   await new Promise<void>((resolve) => gateServer.listen(0, '127.0.0.1', resolve))
   gateUrl = `http://127.0.0.1:${(gateServer.address() as { port: number }).port}`
-  chain = await connectChain({ rpcUrl: nodeUrl, chainId: CHAIN_ID })
+  chain = await connectChain({ rpcUrl: node.url, chainId: CHAIN_ID })
   deployer = createSender(chain, { secretKey: fromHex(SECRET_KEY) })
   stranger = createSender(chain, { secretKey: fromHex(STRANGER_KEY) })
   await ensureProxy(stranger)
   snapshot = await ask('evm_snapshot')
 })
-after(() => {
-  node.kill('SIGKILL')
+after(async () => {
+  await node.stop()
   gateServer.closeAllConnections()
   gateServer.close()
   rmSync(folders, { recursive: true })
@@ -71,7 +66,7 @@ beforeEach(async () => {
 
 const forward = async (request: object): Promise<string> => {
   const headers = { 'content-type': 'application/json' }
-  return (await fetch(nodeUrl, { method: 'POST', headers, body: JSON.stringify(request) })).text()
+  return (await fetch(node.url, { method: 'POST', headers, body: JSON.stringify(request) })).text()
 }
 const ask = async (method: string, ...params: unknown[]): Promise<unknown> => {
   return (JSON.parse(await forward({ jsonrpc: '2.0', id: 1, method, params })) as { result: unknown }).result

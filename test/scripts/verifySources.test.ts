@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
@@ -8,6 +8,7 @@ import { connectChain } from '../../chain/connectChain.ts'
 import { createSender } from '../../chain/createSender.ts'
 import { deployRegistry, ensureProxy } from '../../chain/deployRegistry.ts'
 import { fromHex } from '../../protocol/bytes.ts'
+import { type Service, startChain } from '../../scripts/services.ts'
 import { type ExplorerStandIn, startExplorerStandIn } from './explorerStandIn.ts'
 
 /** Sources shown to a stand-in for the explorers, of contracts on a local node that poses as Sepolia. */
@@ -17,27 +18,21 @@ const CHAIN_ID = 11_155_111
 const SECRET_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const ADDRESSES = DEPLOYED_CONTRACTS.map(({ address }) => address)
 
-let node: ChildProcess
-let rpcUrl: string
+let node: Service
 let explorer: ExplorerStandIn
 let setCode: (address: string, code: string) => Promise<unknown>
 
 before(async () => {
-  const args = ['scripts/local-chain.ts', '--chain-id', String(CHAIN_ID)]
-  node = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
-  const line = await new Promise<string>((resolve) => {
-    node.stdout!.once('data', (chunk: Buffer) => resolve(chunk.toString()))
-  })
-  rpcUrl = (JSON.parse(line) as { rpcUrl: string }).rpcUrl
-  const chain = await connectChain({ rpcUrl, chainId: CHAIN_ID })
+  node = await startChain({ isPrivate: true, chainId: CHAIN_ID })
+  const chain = await connectChain({ rpcUrl: node.url, chainId: CHAIN_ID })
   const deployer = createSender(chain, { secretKey: fromHex(SECRET_KEY) })
   await ensureProxy(deployer)
   for (const contract of DEPLOYED_CONTRACTS) await deployRegistry(deployer, contract)
   explorer = await startExplorerStandIn(chain)
   setCode = (address, code) => chain.client.request({ method: 'hardhat_setCode', params: [address, code] } as never)
 })
-after(() => {
-  node.kill('SIGKILL')
+after(async () => {
+  await node.stop()
   explorer.close()
 })
 
@@ -45,7 +40,7 @@ async function verifySources(words: readonly string[], env: Record<string, strin
   const { ETHERSCAN_API_KEY: _key, ...inherited } = process.env
   const child = spawn(process.execPath, ['scripts/verify-sources.ts', '--network', 'sepolia', ...words], {
     cwd: ROOT,
-    env: { ...inherited, SEPOLIA_RPC_URL: rpcUrl, ...env },
+    env: { ...inherited, SEPOLIA_RPC_URL: node.url, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const closed = new Promise<number | null>((resolve) => child.on('close', resolve))

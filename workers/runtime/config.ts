@@ -140,17 +140,22 @@ const SYNC_ALONE = {
 }
 const SYNC = MEMBER.extend(SYNC_ALONE)
 
-const ANCHOR = z.object({
-  ...COMMON,
+/** Of whoever follows the registry and reads from members beside it. */
+const FOLLOWER = {
   ...HOME_CHAIN,
   CONFIRMATIONS: number({ min: 1, max: 10_000 })
     .default(12)
     .describe('blocks, its own included, after which an anchor counts'),
+  LOG_URLS: urls({ max: 256 }).describe('URLs of members’ logs, separated by commas'),
+}
+
+const ANCHOR = z.object({
+  ...COMMON,
+  ...FOLLOWER,
   FEE_CAP_GWEI: number({ min: 1, max: 1_000_000 }).default(200).describe('the most that a gas may cost, tip included'),
   REPLACE_AFTER_MS: number({ min: 100, max: 3_600_000 })
     .default(15_000)
     .describe('how long a transaction may wait before its nonce is sent again with a higher fee'),
-  LOG_URLS: urls({ max: 256 }).describe('URLs of members’ logs, separated by commas'),
   ANCHOR_TICK_MS: number({ min: 100, max: 99_999_999 })
     .default(5_000)
     .describe('how often to look whether something is to be anchored'),
@@ -167,11 +172,7 @@ const SELF_PUBLISHED_PATTERN = /^0x[0-9a-f]{64}=https:\/\/\S+$/
 
 const ATLAS_SYNC = z.object({
   ...COMMON,
-  ...HOME_CHAIN,
-  CONFIRMATIONS: number({ min: 1, max: 10_000 })
-    .default(12)
-    .describe('blocks, its own included, after which what the registry says counts'),
-  LOG_URLS: urls({ max: 256 }).describe('URLs of members’ logs, separated by commas'),
+  ...FOLLOWER,
   HTTP_HOST: text('a host or an address').default('127.0.0.1').describe('address to listen at'),
   HTTP_PORT: port.default(0).describe('port to listen at; 0 takes any free one'),
   REFRESH_EVERY_MS: number({ min: 100, max: 3_600_000 })
